@@ -1,0 +1,290 @@
+//! How a handler, a step or a durable operation fails.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use crate::bindings::{HandlerError, types::Failure};
+
+/// What a handler or the closure of a [`run`](crate::Context::run) returns when it fails.
+///
+/// The question is always the same: may trying again help? `?` on any [`std::error::Error`] says yes,
+/// except on a [`TerminalError`], which says no.
+///
+/// ```
+/// use holiday_sdk::{Error, TerminalError};
+///
+/// fn port(text: &str) -> Result<u16, Error> {
+///     Ok(text.parse::<u16>()?)
+/// }
+/// fn seat(row: u16) -> Result<u16, Error> {
+///     if row > 40 { Err(TerminalError::new(format!("no row {row}")).with_code(400).into()) } else { Ok(row) }
+/// }
+/// assert!(!port("x").unwrap_err().is_terminal());
+/// assert!(seat(41).unwrap_err().is_terminal());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// It has failed for good.
+    Terminal(TerminalError),
+    /// It may pass: the host tries again.
+    Retryable(RetryableError),
+}
+
+impl Error {
+    /// Makes an error that is never retried, with code 500.
+    ///
+    /// ```
+    /// assert!(holiday_sdk::Error::terminal("sold out").is_terminal());
+    /// ```
+    pub fn terminal(message: impl Into<String>) -> Self {
+        Self::Terminal(TerminalError::new(message))
+    }
+
+    /// Makes an error that is retried.
+    ///
+    /// ```
+    /// assert!(!holiday_sdk::Error::retryable("the line is busy").is_terminal());
+    /// ```
+    pub fn retryable(message: impl Into<String>) -> Self {
+        Self::Retryable(RetryableError(message.into()))
+    }
+
+    /// Tells whether it has failed for good.
+    ///
+    /// ```
+    /// assert!(holiday_sdk::Error::terminal("sold out").is_terminal());
+    /// ```
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal(_))
+    }
+
+    /// Tells whether it failed because this invocation was cancelled.
+    ///
+    /// ```
+    /// assert!(!holiday_sdk::Error::terminal("sold out").is_cancelled());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Terminal(error) if error.is_cancelled())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Terminal(error) => error.fmt(f),
+            Self::Retryable(error) => error.fmt(f),
+        }
+    }
+}
+
+/// `Error` itself is no `std::error::Error`, so that this may cover all that are.
+impl<E: StdError + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        let error: Box<dyn StdError> = Box::new(error);
+        match error.downcast::<TerminalError>() {
+            Ok(terminal) => Self::Terminal(*terminal),
+            Err(other) => Self::Retryable(RetryableError(with_causes(&*other))),
+        }
+    }
+}
+
+fn with_causes(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl From<Error> for HandlerError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Terminal(error) => Self::Terminal(error.into()),
+            Error::Retryable(error) => Self::Retryable(error.0),
+        }
+    }
+}
+
+/// A final outcome: never retried, and what the caller gets to see.
+///
+/// It is also the only way in which a durable operation fails, because the host has already retried
+/// what could be retried.
+///
+/// ```
+/// use holiday_sdk::TerminalError;
+///
+/// let error = TerminalError::new("no such flight").with_code(404);
+/// assert_eq!((error.code(), error.message()), (404, "no such flight"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TerminalError {
+    code: u16,
+    message: String,
+    reason: Reason,
+}
+
+/// What the code alone does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Failed,
+    Cancelled,
+    TimedOut,
+}
+
+impl TerminalError {
+    /// Makes a terminal error with code 500.
+    ///
+    /// ```
+    /// assert_eq!(holiday_sdk::TerminalError::new("sold out").code(), 500);
+    /// ```
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { code: 500, message: message.into(), reason: Reason::Failed }
+    }
+
+    /// Sets the HTTP status that a caller gets.
+    ///
+    /// # Panics
+    ///
+    /// When `code` is not an HTTP error status, 400 to 599.
+    ///
+    /// ```
+    /// assert_eq!(holiday_sdk::TerminalError::new("no such fare").with_code(404).code(), 404);
+    /// ```
+    #[must_use]
+    pub fn with_code(self, code: u16) -> Self {
+        assert!((400..=599).contains(&code), "{code} is not an HTTP error status");
+        Self { code, ..self }
+    }
+
+    /// This invocation was cancelled while it waited.
+    pub(crate) fn cancelled() -> Self {
+        Self { code: 409, message: "cancelled".into(), reason: Reason::Cancelled }
+    }
+
+    /// The time given to [`timeout`](crate::DurableExt::timeout) is over.
+    pub(crate) fn timed_out(message: String) -> Self {
+        Self { code: 408, message, reason: Reason::TimedOut }
+    }
+
+    /// Returns the HTTP status that a caller gets.
+    ///
+    /// ```
+    /// assert_eq!(holiday_sdk::TerminalError::new("sold out").code(), 500);
+    /// ```
+    pub fn code(&self) -> u16 {
+        self.code
+    }
+
+    /// Returns what a caller gets to read.
+    ///
+    /// ```
+    /// assert_eq!(holiday_sdk::TerminalError::new("sold out").message(), "sold out");
+    /// ```
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Tells whether this invocation was cancelled; a callee that was cancelled does not count.
+    ///
+    /// ```
+    /// assert!(!holiday_sdk::TerminalError::new("sold out").is_cancelled());
+    /// ```
+    pub fn is_cancelled(&self) -> bool {
+        self.reason == Reason::Cancelled
+    }
+
+    /// Tells whether a [`timeout`](crate::DurableExt::timeout) of this handler is over.
+    ///
+    /// ```
+    /// assert!(!holiday_sdk::TerminalError::new("sold out").is_timeout());
+    /// ```
+    pub fn is_timeout(&self) -> bool {
+        self.reason == Reason::TimedOut
+    }
+}
+
+impl fmt::Display for TerminalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for TerminalError {}
+
+impl From<Failure> for TerminalError {
+    fn from(failure: Failure) -> Self {
+        Self { code: failure.code, message: failure.message, reason: Reason::Failed }
+    }
+}
+
+impl From<TerminalError> for Failure {
+    fn from(error: TerminalError) -> Self {
+        Self { code: error.code, message: error.message }
+    }
+}
+
+/// An error that may pass; trying again may help.
+///
+/// ```
+/// use holiday_sdk::{Error, RetryableError};
+///
+/// let busy = || -> Result<(), Error> { Err(RetryableError::new("the line is busy"))? };
+/// assert!(!busy().unwrap_err().is_terminal());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryableError(String);
+
+impl RetryableError {
+    /// Makes a retryable error.
+    ///
+    /// ```
+    /// assert_eq!(holiday_sdk::RetryableError::new("busy").to_string(), "busy");
+    /// ```
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for RetryableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for RetryableError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Outer(RetryableError);
+
+    impl fmt::Display for Outer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("charging the card")
+        }
+    }
+
+    impl StdError for Outer {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn any_error_is_retryable_and_names_its_causes() {
+        let error = Error::from(Outer(RetryableError::new("the line is busy")));
+        assert_eq!(error, Error::retryable("charging the card: the line is busy"));
+    }
+
+    #[test]
+    fn a_terminal_error_stays_terminal() {
+        let terminal = TerminalError::cancelled();
+        let error = Error::from(terminal.clone());
+        assert!(error.is_cancelled());
+        assert_eq!(error, Error::Terminal(terminal));
+    }
+}

@@ -1,0 +1,295 @@
+//! The durable operations and pollables that live futures hold, and the one place where they wait.
+//!
+//! Invariants:
+//! - `wait` lists every durable operation that a live future has asked for, in order of creation, so
+//!   the list is the same in every replay.
+//! - Whether an operation is complete is only ever learned from `wait`.
+//! - A future that is dropped takes its operation off the list.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use crate::TerminalError;
+use crate::backend::{self, Pending, Pollable, Ready};
+use crate::bindings::types::Outcome;
+
+thread_local! {
+    /// A component instance runs one handler, so one table is all there is.
+    static TABLE: RefCell<Table> = const { RefCell::new(Table::new()) };
+    /// Whether the closure of a `run` is being polled.
+    static IN_RUN: Cell<bool> = const { Cell::new(false) };
+    /// Whether a shielded future is being polled.
+    static IN_SHIELD: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Table {
+    next_id: u64,
+    durable: BTreeMap<u64, Durable>,
+    io: BTreeMap<u64, Io>,
+}
+
+enum Durable {
+    /// Issued, and nobody has asked for the answer yet.
+    Issued(Pending),
+    /// The closure of a `run` executes; there is nothing to wait for but its pollables.
+    Executing(Asked),
+    /// Somebody waits for the answer.
+    Awaited(Pending, Asked),
+    Answered(Outcome),
+    /// Cancelled while awaited. Whoever asks is told once, and may then ask for the answer again.
+    Interrupted(Option<Pending>),
+    /// The answer was given.
+    Taken,
+}
+
+/// Who asked, and whether a cancellation passes by.
+struct Asked {
+    waker: Waker,
+    shielded: bool,
+}
+
+impl Asked {
+    fn by(cx: &Context<'_>) -> Self {
+        Self { waker: cx.waker().clone(), shielded: IN_SHIELD.get() }
+    }
+}
+
+enum Io {
+    Awaited(Pollable, Waker),
+    Ready,
+}
+
+/// Waits for one thing to happen and wakes the futures it concerns.
+pub(crate) fn wait() {
+    for waker in TABLE.with_borrow_mut(Table::wait) {
+        waker.wake();
+    }
+}
+
+/// Panics when the closure of a `run` is being executed, because what it asks of the host would be
+/// missing when the step is replayed.
+pub(crate) fn assert_outside_run(what: &str) {
+    assert!(
+        !IN_RUN.get(),
+        "{what} was asked for inside the closure of a run; the closure is not executed in a replay, so do it outside"
+    );
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self { next_id: 0, durable: BTreeMap::new(), io: BTreeMap::new() }
+    }
+
+    fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn durable(&mut self, id: u64) -> &mut Durable {
+        self.durable.get_mut(&id).expect("an operation lives as long as its future")
+    }
+
+    fn wait(&mut self) -> Vec<Waker> {
+        let (durable_ids, durable): (Vec<u64>, Vec<&Pending>) = self
+            .durable
+            .iter()
+            .filter_map(|(id, it)| if let Durable::Awaited(pending, _) = it { Some((*id, pending)) } else { None })
+            .unzip();
+        let (io_ids, io): (Vec<u64>, Vec<&Pollable>) = self
+            .io
+            .iter()
+            .filter_map(|(id, it)| if let Io::Awaited(pollable, _) = it { Some((*id, pollable)) } else { None })
+            .unzip();
+        assert!(
+            !durable.is_empty() || !io.is_empty(),
+            "the handler waits for a future that no operation of the host can complete"
+        );
+        match backend::wait(&durable, &io) {
+            Ready::Pending(index) => vec![self.answer(durable_ids[index as usize])],
+            Ready::Io(indices) => indices.into_iter().map(|index| self.io_ready(io_ids[index as usize])).collect(),
+            Ready::Cancelled => self.interrupt(),
+        }
+    }
+
+    fn answer(&mut self, id: u64) -> Waker {
+        let it = self.durable(id);
+        match mem::replace(it, Durable::Taken) {
+            Durable::Awaited(pending, asked) => {
+                *it = Durable::Answered(Pending::take(pending));
+                asked.waker
+            }
+            _ => unreachable!("wait lists only what is awaited"),
+        }
+    }
+
+    fn io_ready(&mut self, id: u64) -> Waker {
+        match self.io.insert(id, Io::Ready) {
+            Some(Io::Awaited(_, waker)) => waker,
+            Some(Io::Ready) | None => unreachable!("wait lists only what is awaited"),
+        }
+    }
+
+    /// Fails all that is awaited now, save what is shielded.
+    fn interrupt(&mut self) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        for it in self.durable.values_mut() {
+            *it = match mem::replace(it, Durable::Taken) {
+                Durable::Awaited(pending, asked) if !asked.shielded => {
+                    wakers.push(asked.waker);
+                    Durable::Interrupted(Some(pending))
+                }
+                Durable::Executing(asked) if !asked.shielded => {
+                    wakers.push(asked.waker);
+                    Durable::Interrupted(None)
+                }
+                untouched => untouched,
+            };
+        }
+        wakers
+    }
+}
+
+/// One durable operation, from the command to its answer.
+#[derive(Debug)]
+pub(crate) struct Operation(u64);
+
+impl Operation {
+    /// A command that the host has taken.
+    pub(crate) fn issued(pending: Pending) -> Self {
+        Self::new(Durable::Issued(pending))
+    }
+
+    /// A `run` whose closure is about to be executed.
+    pub(crate) fn executing(cx: &Context<'_>) -> Self {
+        Self::new(Durable::Executing(Asked::by(cx)))
+    }
+
+    fn new(it: Durable) -> Self {
+        TABLE.with_borrow_mut(|table| {
+            let id = table.new_id();
+            table.durable.insert(id, it);
+            Self(id)
+        })
+    }
+
+    /// Asks for the answer.
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<Vec<u8>, TerminalError>> {
+        TABLE.with_borrow_mut(|table| {
+            let it = table.durable(self.0);
+            match mem::replace(it, Durable::Taken) {
+                Durable::Issued(pending) | Durable::Awaited(pending, _) => {
+                    *it = Durable::Awaited(pending, Asked::by(cx));
+                    Poll::Pending
+                }
+                Durable::Answered(Outcome::Success(payload)) => Poll::Ready(Ok(payload)),
+                Durable::Answered(Outcome::Failure(failure)) => Poll::Ready(Err(failure.into())),
+                Durable::Interrupted(pending) => {
+                    *it = pending.map_or(Durable::Taken, Durable::Issued);
+                    Poll::Ready(Err(TerminalError::cancelled()))
+                }
+                Durable::Executing(_) => unreachable!("a run asks for its answer when its closure has ended"),
+                Durable::Taken => panic!("a durable operation was awaited after it had answered"),
+            }
+        })
+    }
+
+    /// Executes the closure of a `run` as far as it gets; a cancellation ends it.
+    pub(crate) fn poll_closure<T>(
+        &self,
+        closure: Pin<&mut (dyn Future<Output = T> + '_)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, TerminalError>> {
+        let cancelled = TABLE.with_borrow_mut(|table| {
+            let it = table.durable(self.0);
+            let cancelled = matches!(it, Durable::Interrupted(_));
+            *it = if cancelled { Durable::Taken } else { Durable::Executing(Asked::by(cx)) };
+            cancelled
+        });
+        if cancelled {
+            return Poll::Ready(Err(TerminalError::cancelled()));
+        }
+        let _scope = Scope::enter(&IN_RUN);
+        closure.poll(cx).map(Ok)
+    }
+
+    /// The closure has ended, and the host records its outcome.
+    pub(crate) fn closure_ended(&self, pending: Pending) {
+        TABLE.with_borrow_mut(|table| *table.durable(self.0) = Durable::Issued(pending));
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        let it = TABLE.with_borrow_mut(|table| table.durable.remove(&self.0));
+        drop(it); // outside the borrow: a waker may own futures
+    }
+}
+
+/// A pollable inside the closure of a `run`.
+#[derive(Debug)]
+pub(crate) struct IoReady(u64, Option<Pollable>);
+
+impl IoReady {
+    #[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only HTTP waits for I/O"))]
+    pub(crate) fn new(pollable: Pollable) -> Self {
+        Self(TABLE.with_borrow_mut(Table::new_id), Some(pollable))
+    }
+}
+
+impl Future for IoReady {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let id = self.0;
+        TABLE.with_borrow_mut(|table| match (self.1.take(), table.io.get_mut(&id)) {
+            (Some(pollable), _) => {
+                table.io.insert(id, Io::Awaited(pollable, cx.waker().clone()));
+                Poll::Pending
+            }
+            (None, Some(Io::Awaited(_, waker))) => {
+                waker.clone_from(cx.waker());
+                Poll::Pending
+            }
+            (None, Some(Io::Ready)) => Poll::Ready(()),
+            (None, None) => unreachable!("a pollable stays until its future is dropped"),
+        })
+    }
+}
+
+impl Drop for IoReady {
+    fn drop(&mut self) {
+        let it = TABLE.with_borrow_mut(|table| table.io.remove(&self.0));
+        drop(it);
+    }
+}
+
+/// Runs a future past a cancellation: what it awaits when that arrives is not interrupted.
+pub(crate) async fn shielded<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        let _scope = Scope::enter(&IN_SHIELD);
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Sets a flag until it is dropped.
+struct Scope {
+    flag: &'static std::thread::LocalKey<Cell<bool>>,
+    before: bool,
+}
+
+impl Scope {
+    fn enter(flag: &'static std::thread::LocalKey<Cell<bool>>) -> Self {
+        Self { flag, before: flag.replace(true) }
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        self.flag.set(self.before);
+    }
+}

@@ -1,0 +1,448 @@
+//! One execution of a handler: replays its journal, then extends it.
+//!
+//! # How it is driven
+//!
+//! The adapter that runs the guest owns one [`Attempt`] and does four things with it:
+//!
+//! - for every host function the guest calls: [`Attempt::step`], which answers at once;
+//! - for everything the engine says: [`Attempt::notify`];
+//! - after either: [`Attempt::poll_event`] until it is empty, handing the events to the log in order;
+//! - when the guest is done with: [`Attempt::end`], [`Attempt::suspend`] or [`Attempt::fail`].
+//!
+//! When a step answers [`Step::Blocked`] or [`Step::AwaitPermit`], the adapter keeps the guest waiting and
+//! asks again after news.
+//!
+//! # Invariants
+//!
+//! - The answers a guest gets are a function of its journal: two attempts with the same journal say the
+//!   same, whatever the order of news.
+//! - A command is recorded once, with the same index in every attempt.
+//! - Time stands at the last notification the guest was told.
+
+mod op;
+mod replay;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use op::{AttemptError, Blocked, News, Op, RunOutcome, Step};
+
+use crate::deployment::HandlerMode;
+use crate::event::{Commands, End, Event, Fail, RunCompleted, RunFailed, Suspend};
+use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, Seed};
+use crate::invocation::Header;
+use crate::journal::{Call, Command, CommandEntry, NotificationEntry, Send};
+use crate::limits;
+use crate::target::Target;
+use crate::time::Timestamp;
+use crate::value::{Outcome, Payload};
+use replay::{Matched, Replay};
+use waiting::{Told, Waiting};
+
+/// Everything an attempt begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    pub attempt: AttemptId,
+    pub deployment: DeploymentId,
+    pub target: Target,
+    pub mode: HandlerMode,
+    pub input: Payload,
+    pub headers: Vec<Header>,
+    pub idempotency_key: Option<String>,
+    pub seed: Seed,
+    pub created_at: Timestamp,
+    pub commands: Vec<CommandEntry>,
+    pub notifications: Vec<NotificationEntry>,
+    /// Notifications an earlier attempt had received when it suspended.
+    pub seen: u32,
+    pub journal_bytes: u64,
+    /// The object's state, with every write of the journal in it.
+    pub state: BTreeMap<String, Payload>,
+}
+
+/// The state machine of one attempt; see the module's documentation.
+#[derive(Debug)]
+pub struct Attempt {
+    id: AttemptId,
+    target: Target,
+    mode: HandlerMode,
+    seed: Seed,
+    replay: Replay,
+    waiting: Waiting,
+    state: BTreeMap<String, Payload>,
+    state_bytes: usize,
+    /// Steps that may be entered.
+    permits: BTreeSet<EntryIndex>,
+    /// Steps whose closures are being executed.
+    executing: BTreeSet<EntryIndex>,
+    /// Steps that failed in this attempt and are tried again in another.
+    failed: BTreeSet<EntryIndex>,
+    now: Timestamp,
+    seen: u32,
+    /// One past the latest notification the guest was told.
+    told: u32,
+    has_extended_journal: bool,
+    journal_bytes: u64,
+    /// Commands not yet handed out as an event; `next_command` is the index after the last of them.
+    batch: Vec<Command>,
+    next_command: u32,
+    events: VecDeque<Event>,
+}
+
+impl Attempt {
+    pub fn new(start: Start) -> Self {
+        let mut waiting = Waiting::default();
+        for (position, entry) in (0..).zip(start.notifications) {
+            waiting.receive(crate::id::Position(position), entry);
+        }
+        let next_command = u32::try_from(start.commands.len()).expect("a journal is bounded");
+        Attempt {
+            id: start.attempt,
+            target: start.target,
+            mode: start.mode,
+            seed: start.seed,
+            replay: Replay::new(start.commands),
+            waiting,
+            state_bytes: start.state.iter().map(|(key, value)| key.len() + value.len()).sum(),
+            state: start.state,
+            permits: BTreeSet::new(),
+            executing: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            now: start.created_at,
+            seen: start.seen,
+            told: 0,
+            has_extended_journal: false,
+            journal_bytes: start.journal_bytes,
+            batch: Vec::new(),
+            next_command,
+            events: VecDeque::new(),
+        }
+    }
+
+    pub fn id(&self) -> AttemptId {
+        self.id
+    }
+
+    /// The time the guest sees: that of the last notification it was told.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The source of the guest's random numbers: the same in every attempt.
+    pub fn random_seed(&self) -> [u8; 32] {
+        self.seed.for_guest()
+    }
+
+    /// Whether the guest is where an earlier attempt has been: what it prints was printed then.
+    pub fn is_replaying(&self) -> bool {
+        !self.has_extended_journal && (!self.replay.is_over() || self.told < self.seen)
+    }
+
+    /// Whether the closure of any step is being executed: only then may the guest touch the world.
+    pub fn is_executing_a_run(&self) -> bool {
+        !self.executing.is_empty()
+    }
+
+    /// Answers one host function.
+    pub fn step(&mut self, op: Op) -> Result<Step, AttemptError> {
+        match op {
+            Op::Call(call) => self.call(call),
+            Op::Send(send) => self.send(send),
+            Op::Sleep { duration_ms, name } => self.begin(Command::Sleep { duration_ms, name }),
+            Op::Run { name, retry } => {
+                let (index, _) = self.command(Command::Run { name, retry })?;
+                self.flush();
+                Ok(self.enter_run(index))
+            }
+            Op::EnterRun(index) => Ok(self.enter_run(index)),
+            Op::FinishRun { run, outcome } => self.finish_run(run, outcome),
+            Op::AbandonRun(run) => {
+                self.executing.remove(&run);
+                Ok(Step::Done)
+            }
+            Op::Awakeable => {
+                let (command, _) = self.command(Command::Awakeable)?;
+                let id = AwakeableId { invocation: self.id.invocation, index: command };
+                Ok(Step::Awakeable { command, id })
+            }
+            Op::CompleteAwakeable { id, outcome } => {
+                check_payload("the value of the awakeable", outcome.len())?;
+                self.just(Command::CompleteAwakeable { id, outcome })
+            }
+            Op::Cancel { invocation } => self.just(Command::Cancel { invocation }),
+            Op::GetState { key } => self.get_state(key),
+            Op::SetState { key, value } => self.set_state(key, value),
+            Op::ClearState { key } => {
+                self.check_writable()?;
+                self.write_state(Command::ClearState { key: key.clone() }, |state| {
+                    state.remove(&key);
+                })
+            }
+            Op::ClearAllState => {
+                self.check_writable()?;
+                self.write_state(Command::ClearAllState, BTreeMap::clear)
+            }
+            Op::StateKeys => self.state_keys(),
+            Op::Wait { on, io } => self.wait(&on, io),
+            Op::Take(command) => match self.waiting.take(command) {
+                Some(outcome) => Ok(Step::Taken(outcome)),
+                None => Err(AttemptError::Misused(
+                    "the answer of an operation was taken before wait reported it ready, or twice".to_owned(),
+                )),
+            },
+        }
+    }
+
+    /// Learns what the engine says.
+    pub fn notify(&mut self, news: News) {
+        match news {
+            News::Notified { position, entry } => self.waiting.receive(position, entry),
+            News::MayEnter(run) => {
+                self.permits.insert(run);
+            }
+        }
+    }
+
+    /// Takes the next event that the log has to record; in order, all of them.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The handler has returned.
+    pub fn end(&mut self, outcome: Outcome) -> Result<(), AttemptError> {
+        self.replay.finish()?;
+        check_payload("the output of the handler", outcome.len())?;
+        self.flush();
+        self.events.push_back(Event::End(End { attempt: self.id, outcome }));
+        Ok(())
+    }
+
+    /// The guest is blocked on `on` and its instance is given back.
+    pub fn suspend(&mut self, on: Vec<EntryIndex>) {
+        self.flush();
+        let received = self.waiting.received();
+        self.events.push_back(Event::Suspend(Suspend { attempt: self.id, on, received }));
+    }
+
+    /// The attempt failed in a way that another one may not. What it asked for since its last event is
+    /// dropped: nobody has seen it.
+    pub fn fail(&mut self, message: String) {
+        self.batch.clear();
+        self.events.push_back(Event::Fail(Fail { attempt: self.id, message }));
+    }
+
+    // Commands
+
+    fn call(&mut self, call: Call) -> Result<Step, AttemptError> {
+        check_payload("the input of a call", call.input.len())?;
+        let target = call.target.clone();
+        let (command, _) = self.command(Command::Call(call))?;
+        Ok(Step::Called { command, invocation: self.seed.child_id(command, &target) })
+    }
+
+    fn send(&mut self, send: Send) -> Result<Step, AttemptError> {
+        check_payload("the input of a send", send.input.len())?;
+        let target = send.target.clone();
+        let (command, _) = self.command(Command::Send(send))?;
+        Ok(Step::Sent { invocation: self.seed.child_id(command, &target) })
+    }
+
+    fn begin(&mut self, command: Command) -> Result<Step, AttemptError> {
+        self.command(command).map(|(index, _)| Step::Pending(index))
+    }
+
+    fn just(&mut self, command: Command) -> Result<Step, AttemptError> {
+        self.command(command).map(|_| Step::Done)
+    }
+
+    /// Finds the command in the journal or adds it. Returns the recorded one, if there was one.
+    fn command(&mut self, asked: Command) -> Result<(EntryIndex, Option<Command>), AttemptError> {
+        match self.replay.advance(&asked)? {
+            Matched::Recorded(index, recorded) => Ok((index, Some(recorded))),
+            Matched::New(index) => {
+                self.record(asked)?;
+                Ok((index, None))
+            }
+        }
+    }
+
+    fn record(&mut self, command: Command) -> Result<(), AttemptError> {
+        self.journal_bytes += command.size() as u64;
+        if self.next_command >= limits::JOURNAL_COMMANDS_MAX {
+            let limit = format!("{} commands", limits::JOURNAL_COMMANDS_MAX);
+            return Err(AttemptError::JournalTooLarge { limit });
+        }
+        if self.journal_bytes > limits::JOURNAL_BYTES_MAX {
+            let limit = format!("{} bytes", limits::JOURNAL_BYTES_MAX);
+            return Err(AttemptError::JournalTooLarge { limit });
+        }
+        self.has_extended_journal = true;
+        self.batch.push(command);
+        self.next_command += 1;
+        if self.batch.len() >= limits::COMMANDS_PER_EVENT_MAX {
+            self.flush();
+        }
+        Ok(())
+    }
+
+    /// Hands the gathered commands out as one event.
+    fn flush(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let commands = std::mem::take(&mut self.batch);
+        let count = u32::try_from(commands.len()).expect("a batch is bounded");
+        let first = EntryIndex(self.next_command - count);
+        self.events.push_back(Event::Commands(Commands { attempt: self.id, first, commands }));
+    }
+
+    // Steps
+
+    /// A step is executed if it has no result and the guest is not about to learn of a cancellation.
+    fn enter_run(&mut self, run: EntryIndex) -> Step {
+        if self.waiting.is_answered(run) || self.waiting.cancel_is_due() {
+            Step::Replayed(run)
+        } else if self.permits.remove(&run) {
+            self.executing.insert(run);
+            Step::Execute(run)
+        } else {
+            Step::AwaitPermit(run)
+        }
+    }
+
+    fn finish_run(&mut self, run: EntryIndex, outcome: RunOutcome) -> Result<Step, AttemptError> {
+        if !self.executing.remove(&run) {
+            return Err(AttemptError::Misused(
+                "a run step was finished that is not being executed".to_owned(),
+            ));
+        }
+        self.flush();
+        let attempt = self.id;
+        let event = match outcome {
+            RunOutcome::Success(payload) => {
+                check_payload("the result of a run step", payload.len())?;
+                Event::RunCompleted(RunCompleted { attempt, run, outcome: Outcome::Success(payload) })
+            }
+            RunOutcome::Terminal(failure) => {
+                Event::RunCompleted(RunCompleted { attempt, run, outcome: Outcome::Failure(failure) })
+            }
+            RunOutcome::Retryable(message) => {
+                self.failed.insert(run);
+                Event::RunFailed(RunFailed { attempt, run, message })
+            }
+        };
+        self.events.push_back(event);
+        Ok(Step::Pending(run))
+    }
+
+    // State
+
+    fn get_state(&mut self, key: String) -> Result<Step, AttemptError> {
+        self.check_has_state()?;
+        let value = self.state.get(&key).cloned();
+        let (_, recorded) = self.command(Command::GetState { key, value: value.clone() })?;
+        match recorded {
+            Some(Command::GetState { value, .. }) => Ok(Step::Value(value)),
+            Some(_) | None => Ok(Step::Value(value)),
+        }
+    }
+
+    fn state_keys(&mut self) -> Result<Step, AttemptError> {
+        self.check_has_state()?;
+        let keys: Vec<String> = self.state.keys().cloned().collect();
+        let (_, recorded) = self.command(Command::StateKeys { keys: keys.clone() })?;
+        match recorded {
+            Some(Command::StateKeys { keys }) => Ok(Step::Keys(keys)),
+            Some(_) | None => Ok(Step::Keys(keys)),
+        }
+    }
+
+    fn set_state(&mut self, key: String, value: Payload) -> Result<Step, AttemptError> {
+        self.check_writable()?;
+        check_payload("a value of state", value.len())?;
+        let added = key.len() + value.len();
+        if self.state_bytes + added > limits::OBJECT_STATE_BYTES_MAX {
+            let what =
+                format!("the state of {}/{}", self.target.service, self.target.key.as_deref().unwrap_or(""));
+            let (size, limit) = (self.state_bytes + added, limits::OBJECT_STATE_BYTES_MAX);
+            return Err(AttemptError::PayloadTooLarge { what, size, limit });
+        }
+        self.write_state(Command::SetState { key: key.clone(), value: value.clone() }, |state| {
+            state.insert(key, value);
+        })
+    }
+
+    /// Records a write and does it. One of the journal is in the state already.
+    fn write_state(
+        &mut self,
+        command: Command,
+        write: impl FnOnce(&mut BTreeMap<String, Payload>),
+    ) -> Result<Step, AttemptError> {
+        if let (_, None) = self.command(command)? {
+            write(&mut self.state);
+            self.state_bytes = self.state.iter().map(|(key, value)| key.len() + value.len()).sum();
+        }
+        Ok(Step::Done)
+    }
+
+    fn check_has_state(&self) -> Result<(), AttemptError> {
+        match self.target.key {
+            Some(_) => Ok(()),
+            None => Err(self.not_writable("a plain service has no state; use an object")),
+        }
+    }
+
+    fn check_writable(&self) -> Result<(), AttemptError> {
+        self.check_has_state()?;
+        match self.mode {
+            HandlerMode::Exclusive | HandlerMode::WorkflowRun => Ok(()),
+            HandlerMode::Shared => {
+                Err(self.not_writable("a shared handler only reads; use an exclusive one"))
+            }
+        }
+    }
+
+    fn not_writable(&self, reason: &'static str) -> AttemptError {
+        AttemptError::StateNotWritable { target: self.target.clone(), reason }
+    }
+
+    // Waiting
+
+    fn wait(&mut self, on: &[EntryIndex], io: bool) -> Result<Step, AttemptError> {
+        if on.is_empty() && !io {
+            return Err(AttemptError::Misused("wait was called with nothing to wait for".to_owned()));
+        }
+        self.flush();
+        match self.waiting.tell(on) {
+            Told::Ready { command, position, at } => {
+                self.advance_to(position.0, at);
+                Ok(Step::Ready(command))
+            }
+            Told::Cancelled { position, at } => {
+                self.advance_to(position.0, at);
+                Ok(Step::Cancelled)
+            }
+            Told::Nothing if io => Ok(Step::Blocked(Blocked::OnIo)),
+            Told::Nothing if on.iter().any(|command| self.failed.contains(command)) => {
+                Ok(Step::Blocked(Blocked::OnRetry))
+            }
+            Told::Nothing => Ok(Step::Blocked(Blocked::OnJournal)),
+        }
+    }
+
+    fn advance_to(&mut self, position: u32, at: Timestamp) {
+        self.told = self.told.max(position + 1);
+        self.now = self.now.max(at);
+    }
+}
+
+fn check_payload(what: &str, size: usize) -> Result<(), AttemptError> {
+    match size <= limits::PAYLOAD_BYTES_MAX {
+        true => Ok(()),
+        false => Err(AttemptError::PayloadTooLarge {
+            what: what.to_owned(),
+            size,
+            limit: limits::PAYLOAD_BYTES_MAX,
+        }),
+    }
+}

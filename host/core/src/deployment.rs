@@ -1,0 +1,100 @@
+//! Deployments: immutable components and the services they export.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{DeploymentId, Digest};
+use crate::retry::RetryPolicy;
+use crate::time::Timestamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ServiceKind {
+    /// No key, no state; any number of invocations at a time.
+    Service,
+    /// Keyed, with state; one exclusive handler at a time per key.
+    Object,
+    /// Keyed, with state; its run handler starts once per workflow id.
+    Workflow,
+}
+
+impl ServiceKind {
+    pub fn is_keyed(self) -> bool {
+        match self {
+            ServiceKind::Service => false,
+            ServiceKind::Object | ServiceKind::Workflow => true,
+        }
+    }
+}
+
+/// How invocations of a handler share their key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HandlerMode {
+    /// Service: unrestricted. Object: holds the key's lock and may write its state.
+    Exclusive,
+    /// Runs beside whoever holds the key; reads state, does not write it.
+    Shared,
+    /// A workflow's main handler: starts once per workflow id and may write its state.
+    WorkflowRun,
+}
+
+/// One side of a handler: what it takes or what it answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    pub content_type: String,
+    /// A JSON Schema document.
+    pub schema: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Handler {
+    pub name: String,
+    pub mode: HandlerMode,
+    /// `None`: the handler takes no body.
+    pub input: Option<Media>,
+    /// `None`: the handler answers with an empty body.
+    pub output: Option<Media>,
+    pub documentation: Option<String>,
+    pub options: HandlerOptions,
+}
+
+/// Settings of one handler; `None` means the host's default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HandlerOptions {
+    /// For attempts that fail and for steps without a policy of their own; then the invocation pauses.
+    pub retry: Option<RetryPolicy>,
+    /// How long a completed invocation with an idempotency key, or a workflow, is kept.
+    pub retention_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    pub name: String,
+    pub kind: ServiceKind,
+    pub handlers: Vec<Handler>,
+    pub documentation: Option<String>,
+}
+
+impl Service {
+    pub fn handler(&self, name: &str) -> Option<&Handler> {
+        self.handlers.iter().find(|handler| handler.name == name)
+    }
+}
+
+/// A component that the host has accepted and keeps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    pub id: DeploymentId,
+    pub digest: Digest,
+    /// The file it came from, for people.
+    pub origin: String,
+    pub services: Vec<Service>,
+    pub registered_at: Timestamp,
+}
+
+/// The latest revision of a service: where its new invocations go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Revision {
+    pub deployment: DeploymentId,
+    /// Counted from 1, one more with each deployment that exports the service.
+    pub number: u32,
+    pub service: Service,
+}

@@ -1,0 +1,34 @@
+//! What the engine wants done. An effect may be repeated after a crash, never lost.
+
+use crate::id::{AttemptId, EntryIndex, InvocationId, Position};
+use crate::journal::NotificationEntry;
+use crate::value::Outcome;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Load the attempt's journal ([`crate::engine::load`]) and execute the handler.
+    StartAttempt(AttemptId),
+    /// Tell a running attempt what was added to its journal.
+    Notify { attempt: AttemptId, position: Position, entry: NotificationEntry },
+    /// Drop the instance of an attempt whose invocation was killed, paused or taken over.
+    StopAttempt(AttemptId),
+    /// Let an attempt execute the closure of a `run` step.
+    EnterRun { attempt: AttemptId, run: EntryIndex },
+    /// Tell whoever submitted `submitted` which invocation stands for it.
+    Accepted { submitted: InvocationId, invocation: InvocationId, previously: bool },
+    /// Tell whoever waits for the invocation how it ended.
+    Answer { invocation: InvocationId, outcome: Outcome },
+}
+
+impl Effect {
+    /// Whether it leaves the host, and so has to wait until the log is durable up to its cause.
+    ///
+    /// What stays inside may go ahead: if the tail of the log is lost in a crash, what followed from
+    /// it is lost with it.
+    pub fn leaves_the_host(&self) -> bool {
+        match self {
+            Effect::StartAttempt(_) | Effect::Notify { .. } | Effect::StopAttempt(_) => false,
+            Effect::EnterRun { .. } | Effect::Accepted { .. } | Effect::Answer { .. } => true,
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! How an invocation comes about: from outside, by a call or by a send.
+
+use super::{Cx, Refusal, catalog, lifecycle, notify};
+use crate::deployment::{Handler, HandlerMode, ServiceKind};
+use crate::effect::Effect;
+use crate::event::{Event, Invoke};
+use crate::id::{AwakeableId, EntryIndex, InvocationId, Seed};
+use crate::invocation::{Caller, Header, Invocation, Lifecycle, OpenCommand, Scheduled, Status};
+use crate::journal::{Call, Notification, Send};
+use crate::limits;
+use crate::retry::RetryPolicy;
+use crate::state::key::Timer;
+use crate::state::{Kv, State, StoreError};
+use crate::target::Target;
+use crate::value::{Failure, Outcome, Payload};
+
+type Admission = Result<Result<(), Refusal>, StoreError>;
+
+/// Checks an event from outside before it becomes a record: a refused one changes nothing.
+pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
+    match event {
+        Event::Invoke(it) => admit_invoke(state, it),
+        Event::Deploy(deployment) => catalog::check(state, deployment),
+        Event::CompleteAwakeable { id, .. } => admit_awakeable(state, id),
+        Event::Cancel { invocation } => admit_unless_ended(state, invocation, "cancelled"),
+        Event::Kill { invocation } => admit_unless_ended(state, invocation, "killed"),
+        Event::Pause { invocation } => admit_in(state, invocation, "paused", |status| match status {
+            Status::Running | Status::Suspended(_) | Status::BackingOff(_) => true,
+            Status::Scheduled(_) | Status::Inboxed(_) | Status::Paused(_) => false,
+        }),
+        Event::Resume { invocation, deployment } => {
+            if let Some(deployment) = deployment
+                && state.deployment(deployment)?.is_none()
+            {
+                return Ok(Err(Refusal::UnknownDeployment(*deployment)));
+            }
+            admit_in(state, invocation, "resumed", |status| match status {
+                Status::Paused(_) | Status::BackingOff(_) => true,
+                Status::Scheduled(_) | Status::Inboxed(_) | Status::Running | Status::Suspended(_) => false,
+            })
+        }
+        Event::Purge { invocation } => match (state.lifecycle(invocation)?, state.completed(invocation)?) {
+            (Some(lifecycle), _) => Ok(Err(wrong_status(invocation, lifecycle.status.name(), "purged"))),
+            (None, Some(_)) => Ok(Ok(())),
+            (None, None) => Ok(Err(Refusal::UnknownInvocation(*invocation))),
+        },
+        Event::Commands(_)
+        | Event::RunCompleted(_)
+        | Event::RunFailed(_)
+        | Event::Suspend(_)
+        | Event::End(_)
+        | Event::Fail(_)
+        | Event::Wake => Ok(Ok(())),
+    }
+}
+
+/// Like [`admit`], for a caller who wants this invocation's own outcome: the run of a workflow id that has
+/// started is not its own.
+pub fn admit_call<K: Kv>(state: &State<K>, invoke: &Invoke) -> Admission {
+    if let Err(refusal) = admit_invoke(state, invoke)? {
+        return Ok(Err(refusal));
+    }
+    let (Ok(handler), Some(id)) = (resolve(state, &invoke.target)?, &invoke.target.key) else {
+        return Ok(Ok(()));
+    };
+    match (handler.mode, state.workflow_run(&invoke.target.service, id)?) {
+        (HandlerMode::WorkflowRun, Some(invocation)) => {
+            Ok(Err(Refusal::WorkflowStarted { target: invoke.target.clone(), invocation }))
+        }
+        (HandlerMode::WorkflowRun | HandlerMode::Exclusive | HandlerMode::Shared, _) => Ok(Ok(())),
+    }
+}
+
+/// An invocation from outside begins, or joins the one that has its name.
+pub(super) fn from_outside<K: Kv>(cx: &mut Cx<'_, K>, it: &Invoke) -> Result<(), StoreError> {
+    let submission = Submission {
+        id: it.id,
+        target: &it.target,
+        input: &it.input,
+        headers: &it.headers,
+        idempotency_key: it.idempotency_key.as_deref(),
+        seed: it.seed,
+        delay_ms: it.delay_ms,
+        retention_ms: it.retention_ms,
+        caller: Caller::Ingress,
+    };
+    let submitted = it.id;
+    match submit(cx, submission)? {
+        Submitted::Begun => {
+            cx.effects.push(Effect::Accepted { submitted, invocation: submitted, previously: false });
+        }
+        Submitted::Joined(invocation) => {
+            cx.effects.push(Effect::Accepted { submitted, invocation, previously: true });
+            if let Some(completed) = cx.state.completed(&invocation)? {
+                cx.effects.push(Effect::Answer { invocation, outcome: completed.outcome });
+            }
+        }
+        // `admit` has refused it before; a record that slipped through is answered all the same.
+        Submitted::Refused(refusal) => {
+            cx.effects.push(Effect::Accepted { submitted, invocation: submitted, previously: false });
+            cx.effects.push(Effect::Answer { invocation: submitted, outcome: failure(&refusal) });
+        }
+    }
+    Ok(())
+}
+
+/// Command `index` of `caller` calls: its answer is the callee's outcome.
+pub(super) fn call<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    caller: InvocationId,
+    seed: Seed,
+    index: EntryIndex,
+    call: &Call,
+) -> Result<(), StoreError> {
+    let submission = Submission {
+        id: seed.child_id(index, &call.target),
+        target: &call.target,
+        input: &call.input,
+        headers: &call.headers,
+        idempotency_key: call.idempotency_key.as_deref(),
+        seed: seed.child(index),
+        delay_ms: None,
+        retention_ms: 0,
+        caller: Caller::Call { invocation: caller, command: index },
+    };
+    match submit(cx, submission)? {
+        Submitted::Begun => Ok(()),
+        Submitted::Joined(invocation) => join(cx, caller, index, &invocation),
+        Submitted::Refused(refusal) => notify::deliver(
+            cx,
+            &caller,
+            Notification::Completed { command: index, outcome: failure(&refusal) },
+        ),
+    }
+}
+
+/// Command `index` of `sender` sends one-way. One that cannot be delivered is dropped, as a send has no answer;
+/// the sender's journal shows it.
+pub(super) fn send<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    sender: InvocationId,
+    seed: Seed,
+    index: EntryIndex,
+    send: &Send,
+) -> Result<(), StoreError> {
+    let submission = Submission {
+        id: seed.child_id(index, &send.target),
+        target: &send.target,
+        input: &send.input,
+        headers: &send.headers,
+        idempotency_key: send.idempotency_key.as_deref(),
+        seed: seed.child(index),
+        delay_ms: send.delay_ms,
+        retention_ms: 0,
+        caller: Caller::Send { invocation: sender },
+    };
+    submit(cx, submission).map(drop)
+}
+
+struct Submission<'a> {
+    id: InvocationId,
+    target: &'a Target,
+    input: &'a Payload,
+    headers: &'a [Header],
+    idempotency_key: Option<&'a str>,
+    seed: Seed,
+    delay_ms: Option<u64>,
+    retention_ms: u64,
+    caller: Caller,
+}
+
+enum Submitted {
+    Begun,
+    /// An earlier one stands for it: it has the same idempotency key, or runs the same workflow id.
+    Joined(InvocationId),
+    Refused(Refusal),
+}
+
+fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, StoreError> {
+    let handler = match resolve(cx.state, it.target)? {
+        Ok(handler) => handler,
+        Err(refusal) => return Ok(Submitted::Refused(refusal)),
+    };
+    if let Some(earlier) = earlier(cx.state, &handler, it.target, it.idempotency_key)? {
+        return Ok(Submitted::Joined(earlier));
+    }
+    let invocation = Invocation {
+        target: it.target.clone(),
+        mode: handler.mode,
+        headers: it.headers.to_vec(),
+        idempotency_key: it.idempotency_key.map(str::to_owned),
+        seed: it.seed,
+        caller: it.caller,
+        created_at: cx.at,
+        retention_ms: retention_ms(&handler, it.idempotency_key, it.retention_ms),
+        retry: handler.options.retry.clone().unwrap_or(RetryPolicy::DEFAULT),
+    };
+    cx.state.put_invocation(&it.id, &invocation)?;
+    cx.state.put_input(&it.id, it.input.clone())?;
+    claim_names(cx, &it.id, &invocation)?;
+    match it.delay_ms {
+        Some(delay_ms) => {
+            let starts_at = cx.at.plus_millis(delay_ms);
+            cx.state.put_timer(starts_at, &it.id, Timer::Start)?;
+            let lifecycle = Lifecycle::new(Status::Scheduled(Scheduled { starts_at }));
+            cx.state.put_lifecycle(&it.id, &lifecycle)?;
+        }
+        None => lifecycle::enter(cx, &it.id, &invocation, Lifecycle::new(Status::Running))?,
+    }
+    Ok(Submitted::Begun)
+}
+
+/// The invocation that has the name this one would get.
+fn earlier<K: Kv>(
+    state: &State<K>,
+    handler: &Handler,
+    target: &Target,
+    idempotency_key: Option<&str>,
+) -> Result<Option<InvocationId>, StoreError> {
+    match (handler.mode, &target.key, idempotency_key) {
+        (HandlerMode::WorkflowRun, Some(id), _) => state.workflow_run(&target.service, id),
+        (_, _, Some(key)) => state.by_idempotency_key(target, key),
+        (_, _, None) => Ok(None),
+    }
+}
+
+fn claim_names<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    id: &InvocationId,
+    invocation: &Invocation,
+) -> Result<(), StoreError> {
+    let target = &invocation.target;
+    if let (HandlerMode::WorkflowRun, Some(workflow)) = (invocation.mode, &target.key) {
+        return cx.state.put_workflow_run(&target.service, workflow, id);
+    }
+    match &invocation.idempotency_key {
+        Some(key) => cx.state.put_idempotency_key(target, key, id),
+        None => Ok(()),
+    }
+}
+
+/// Command `index` of `caller` gets the outcome of an invocation that somebody else began.
+fn join<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    caller: InvocationId,
+    index: EntryIndex,
+    invocation: &InvocationId,
+) -> Result<(), StoreError> {
+    if let Some(completed) = cx.state.completed(invocation)? {
+        let answer = Notification::Completed { command: index, outcome: completed.outcome };
+        return notify::deliver(cx, &caller, answer);
+    }
+    let mut joined =
+        cx.state.lifecycle(invocation)?.expect("a name belongs to a live or completed invocation");
+    joined.joined_by.push((caller, index));
+    cx.state.put_lifecycle(invocation, &joined)?;
+    if let Some(mut lifecycle) = cx.state.lifecycle(&caller)? {
+        lifecycle.open.insert(index, OpenCommand::JoinedCall);
+        cx.state.put_lifecycle(&caller, &lifecycle)?;
+    }
+    Ok(())
+}
+
+fn retention_ms(handler: &Handler, idempotency_key: Option<&str>, otherwise: u64) -> u64 {
+    match (handler.mode, idempotency_key) {
+        (HandlerMode::WorkflowRun, _) | (_, Some(_)) => {
+            handler.options.retention_ms.unwrap_or(limits::RETENTION_MS)
+        }
+        (HandlerMode::Exclusive | HandlerMode::Shared, None) => otherwise,
+    }
+}
+
+/// Finds the handler that a target names, or says what is wrong with it.
+fn resolve<K: Kv>(state: &State<K>, target: &Target) -> Result<Result<Handler, Refusal>, StoreError> {
+    let Some(revision) = state.revision(&target.service)? else {
+        return Ok(Err(Refusal::UnknownService { service: target.service.clone(), nearest: None }));
+    };
+    let service = revision.service;
+    let Some(handler) = service.handler(&target.handler).cloned() else {
+        let (service, handler) = (target.service.clone(), target.handler.clone());
+        return Ok(Err(Refusal::UnknownHandler { service, handler, nearest: None }));
+    };
+    Ok(check_key(service.kind, target).map(|()| handler))
+}
+
+fn check_key(kind: ServiceKind, target: &Target) -> Result<(), Refusal> {
+    let (service, handler) = (target.service.clone(), target.handler.clone());
+    match (kind.is_keyed(), &target.key) {
+        (true, None) => Err(Refusal::KeyMissing { service, handler }),
+        (false, Some(key)) => Err(Refusal::KeyUnexpected { service, key: key.clone(), handler }),
+        (true, Some(key)) => Refusal::check_length("the key", key),
+        (false, None) => Ok(()),
+    }
+}
+
+fn admit_invoke<K: Kv>(state: &State<K>, it: &Invoke) -> Admission {
+    let handler = match resolve(state, &it.target)? {
+        Ok(handler) => handler,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let (size, limit) = (it.input.len(), limits::PAYLOAD_BYTES_MAX);
+    if size > limit {
+        return Ok(Err(Refusal::InputTooLarge { size, limit }));
+    }
+    match (handler.mode, &it.idempotency_key) {
+        (HandlerMode::WorkflowRun, Some(_)) => {
+            return Ok(Err(Refusal::IdempotencyKeyOnWorkflow { target: it.target.clone() }));
+        }
+        (_, Some(key)) => {
+            if let Err(refusal) = Refusal::check_length("the idempotency key", key) {
+                return Ok(Err(refusal));
+            }
+        }
+        (_, None) => {}
+    }
+    admit_to_inbox(state, &handler, &it.target)
+}
+
+fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Handler, target: &Target) -> Admission {
+    let (HandlerMode::Exclusive, Some(key)) = (handler.mode, &target.key) else { return Ok(Ok(())) };
+    match state.lock(&target.service, key)? {
+        Some(lock) if lock.waiting >= limits::INBOX_MAX => {
+            Ok(Err(Refusal::InboxFull { target: target.clone(), waiting: lock.waiting }))
+        }
+        Some(_) | None => Ok(Ok(())),
+    }
+}
+
+fn admit_awakeable<K: Kv>(state: &State<K>, id: &AwakeableId) -> Admission {
+    let lifecycle = state.lifecycle(&id.invocation)?;
+    let is_open = lifecycle.is_some_and(|it| it.open.get(&id.index) == Some(&OpenCommand::Awakeable));
+    Ok(if is_open { Ok(()) } else { Err(Refusal::UnknownAwakeable(*id)) })
+}
+
+fn admit_unless_ended<K: Kv>(state: &State<K>, id: &InvocationId, verb: &'static str) -> Admission {
+    admit_in(state, id, verb, |_| true)
+}
+
+fn admit_in<K: Kv>(
+    state: &State<K>,
+    id: &InvocationId,
+    verb: &'static str,
+    is_right: impl FnOnce(&Status) -> bool,
+) -> Admission {
+    Ok(match state.lifecycle(id)? {
+        Some(lifecycle) if is_right(&lifecycle.status) => Ok(()),
+        Some(lifecycle) => Err(wrong_status(id, lifecycle.status.name(), verb)),
+        None if state.completed(id)?.is_some() => Err(wrong_status(id, "completed", verb)),
+        None => Err(Refusal::UnknownInvocation(*id)),
+    })
+}
+
+fn wrong_status(id: &InvocationId, status: &'static str, verb: &'static str) -> Refusal {
+    Refusal::WrongStatus { invocation: *id, status, verb }
+}
+
+/// The terminal error a calling handler gets instead of the refusal an outside caller would.
+fn failure(refusal: &Refusal) -> Outcome {
+    Outcome::Failure(Failure::new(refusal.status(), format!("{}: {refusal}", refusal.code())))
+}

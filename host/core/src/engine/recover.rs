@@ -1,0 +1,98 @@
+//! What a host needs that begins from stored state: the attempts to start, and what each begins with.
+
+use crate::attempt::Start;
+use crate::effect::Effect;
+use crate::id::{AttemptId, EntryIndex, InvocationId, Position};
+use crate::invocation::{Invocation, Lifecycle, OpenCommand, Status};
+use crate::journal::{CommandEntry, NotificationEntry};
+use crate::state::{Kv, State, StoreError};
+
+/// Yields again the effects that a host before this one may not have carried out.
+///
+/// Those who waited outside have lost their connection; they ask again, and find what is stored.
+pub fn recover<K: Kv>(state: &State<K>) -> Result<Vec<Effect>, StoreError> {
+    let lifecycles = state.lifecycles()?;
+    Ok(lifecycles
+        .iter()
+        .filter_map(|(id, lifecycle)| match &lifecycle.status {
+            Status::Running => {
+                Some(Effect::StartAttempt(AttemptId { invocation: *id, number: lifecycle.attempt }))
+            }
+            // Time, an answer, the key's holder or an operator starts these.
+            Status::Scheduled(_)
+            | Status::Inboxed(_)
+            | Status::Suspended(_)
+            | Status::BackingOff(_)
+            | Status::Paused(_) => None,
+        })
+        .collect())
+}
+
+/// What an attempt begins with.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub start: Start,
+    /// The permits to enter the steps of its journal that have no result. They leave the host, so they
+    /// wait until the log is durable up to now.
+    pub effects: Vec<Effect>,
+}
+
+/// Reads what an attempt begins with; `None` if the attempt is no longer the current one.
+pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded>, StoreError> {
+    let id = &attempt.invocation;
+    let lifecycle = state.lifecycle(id)?.filter(|it| it.current_attempt(*id) == Some(attempt));
+    let Some(lifecycle) = lifecycle else { return Ok(None) };
+    let invocation = state.invocation(id)?.expect("stored with the lifecycle");
+    let effects = open_runs(&lifecycle).map(|run| Effect::EnterRun { attempt, run }).collect();
+    let start = Start {
+        attempt,
+        deployment: lifecycle.deployment.expect("pinned when the first attempt started"),
+        input: state.input(id)?.expect("stored with the lifecycle"),
+        commands: commands(state, id, &lifecycle)?,
+        notifications: notifications(state, id, &lifecycle)?,
+        seen: lifecycle.seen,
+        journal_bytes: lifecycle.journal_bytes,
+        state: object_state(state, &invocation)?.into_iter().collect(),
+        target: invocation.target,
+        mode: invocation.mode,
+        headers: invocation.headers,
+        idempotency_key: invocation.idempotency_key,
+        seed: invocation.seed,
+        created_at: invocation.created_at,
+    };
+    Ok(Some(Loaded { start, effects }))
+}
+
+fn open_runs(lifecycle: &Lifecycle) -> impl Iterator<Item = EntryIndex> {
+    lifecycle.open.iter().filter(|(_, open)| **open == OpenCommand::Run).map(|(index, _)| *index)
+}
+
+fn commands<K: Kv>(
+    state: &State<K>,
+    id: &InvocationId,
+    lifecycle: &Lifecycle,
+) -> Result<Vec<CommandEntry>, StoreError> {
+    (0..lifecycle.commands)
+        .map(|index| Ok(state.command(id, EntryIndex(index))?.expect("as many rows as are counted")))
+        .collect()
+}
+
+fn notifications<K: Kv>(
+    state: &State<K>,
+    id: &InvocationId,
+    lifecycle: &Lifecycle,
+) -> Result<Vec<NotificationEntry>, StoreError> {
+    (0..lifecycle.notifications)
+        .map(|position| Ok(state.notification(id, Position(position))?.expect("as many rows as are counted")))
+        .collect()
+}
+
+fn object_state<K: Kv>(
+    state: &State<K>,
+    invocation: &Invocation,
+) -> Result<Vec<(String, crate::value::Payload)>, StoreError> {
+    match &invocation.target.key {
+        Some(key) => state.object_state(&invocation.target.service, key),
+        None => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Everything that can happen to the host. Events in order, with their time, are the log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::Deployment;
+use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Seed, Seq};
+use crate::invocation::Header;
+use crate::journal::Command;
+use crate::target::Target;
+use crate::time::Timestamp;
+use crate::value::{Outcome, Payload};
+
+/// An event in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub seq: Seq,
+    /// Never earlier than that of the record before.
+    pub at: Timestamp,
+    pub event: Event,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// A component becomes the latest revision of its services.
+    Deploy(Deployment),
+    /// Somebody outside invokes a handler.
+    Invoke(Invoke),
+    /// A running handler asked for something.
+    Commands(Commands),
+    /// The closure of a `run` step has its final outcome.
+    RunCompleted(RunCompleted),
+    /// The closure of a `run` step failed and may be tried again.
+    RunFailed(RunFailed),
+    /// An attempt waits and gives its instance back.
+    Suspend(Suspend),
+    /// The handler returned.
+    End(End),
+    /// An attempt failed in a way that another one may not.
+    Fail(Fail),
+    /// Somebody outside completes an awakeable.
+    CompleteAwakeable { id: AwakeableId, outcome: Outcome },
+    /// The invocation is asked to stop and compensate.
+    Cancel { invocation: InvocationId },
+    /// The invocation and what it calls end here, without compensation.
+    Kill { invocation: InvocationId },
+    /// An operator stops the attempts of an invocation.
+    Pause { invocation: InvocationId },
+    /// An operator lets a paused invocation go on, on another deployment if one is named.
+    Resume { invocation: InvocationId, deployment: Option<DeploymentId> },
+    /// An operator has the outcome of a completed invocation forgotten.
+    Purge { invocation: InvocationId },
+    /// Time has passed: what is due at the record's time happens.
+    Wake,
+}
+
+/// An invocation from outside. `id` and `seed` are fresh from the operating system's random source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invoke {
+    pub id: InvocationId,
+    pub target: Target,
+    pub input: Payload,
+    pub headers: Vec<Header>,
+    pub idempotency_key: Option<String>,
+    pub seed: Seed,
+    pub delay_ms: Option<u64>,
+    /// How long the outcome is kept if neither an idempotency key nor a workflow asks for longer.
+    pub retention_ms: u64,
+}
+
+/// Commands `first`, `first + 1`, … of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Commands {
+    pub attempt: AttemptId,
+    pub first: EntryIndex,
+    pub commands: Vec<Command>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunCompleted {
+    pub attempt: AttemptId,
+    pub run: EntryIndex,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFailed {
+    pub attempt: AttemptId,
+    pub run: EntryIndex,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suspend {
+    pub attempt: AttemptId,
+    /// The commands whose answers it waits for.
+    pub on: Vec<EntryIndex>,
+    /// How many notifications it had received: one that came later, or a cancellation, starts it again.
+    pub received: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    pub attempt: AttemptId,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fail {
+    pub attempt: AttemptId,
+    /// For people; begins with the error code where there is one.
+    pub message: String,
+}

@@ -1,0 +1,208 @@
+//! An invocation: one durable call, from its acceptance to its end.
+//!
+//! What never changes ([`Invocation`]) is stored apart from what changes with every event
+//! ([`Lifecycle`]), so that the frequent writes are small. A finished one is a [`Completed`].
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::HandlerMode;
+use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position, Seed};
+use crate::retry::RetryPolicy;
+use crate::target::Target;
+use crate::time::Timestamp;
+use crate::value::Outcome;
+
+/// One header. Names are lower case.
+pub type Header = (String, String);
+
+/// What is known of an invocation when it is accepted; it never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invocation {
+    pub target: Target,
+    pub mode: HandlerMode,
+    pub headers: Vec<Header>,
+    pub idempotency_key: Option<String>,
+    pub seed: Seed,
+    pub caller: Caller,
+    pub created_at: Timestamp,
+    /// How long the outcome is kept after completion; zero forgets it at once.
+    pub retention_ms: u64,
+    /// For attempts that fail, and for steps that have no policy of their own.
+    pub retry: RetryPolicy,
+}
+
+/// Who gets the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Caller {
+    /// Somebody outside: an HTTP caller may be waiting.
+    Ingress,
+    /// The command of another invocation that waits for the outcome.
+    Call { invocation: InvocationId, command: EntryIndex },
+    /// Another invocation that sent it and does not wait.
+    Send { invocation: InvocationId },
+}
+
+/// Where an invocation that has not ended stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lifecycle {
+    pub status: Status,
+    /// The number of the latest attempt; 0 before the first.
+    pub attempt: u32,
+    /// Chosen when the first attempt starts; the invocation finishes on it.
+    pub deployment: Option<DeploymentId>,
+    /// Commands in the journal.
+    pub commands: u32,
+    /// Notifications in the journal.
+    pub notifications: u32,
+    /// Notifications that were in the journal when an attempt last suspended: what it printed up to
+    /// there is not printed again.
+    pub seen: u32,
+    /// Commands whose answer is still to come.
+    pub open: BTreeMap<EntryIndex, OpenCommand>,
+    pub cancellation: Option<Cancellation>,
+    /// Commands of other invocations that joined this one by its idempotency key.
+    pub joined_by: Vec<(InvocationId, EntryIndex)>,
+    /// Steps that failed and may be executed again.
+    pub failing_runs: BTreeMap<EntryIndex, FailingRun>,
+    /// Attempts that failed since the journal last grew.
+    pub failures: Option<Failures>,
+    /// The approximate size of the journal, in bytes.
+    pub journal_bytes: u64,
+}
+
+impl Lifecycle {
+    pub fn new(status: Status) -> Self {
+        Lifecycle {
+            status,
+            attempt: 0,
+            deployment: None,
+            commands: 0,
+            notifications: 0,
+            seen: 0,
+            open: BTreeMap::new(),
+            cancellation: None,
+            joined_by: Vec::new(),
+            failing_runs: BTreeMap::new(),
+            failures: None,
+            journal_bytes: 0,
+        }
+    }
+
+    /// The attempt that may speak for `invocation` now.
+    pub fn current_attempt(&self, invocation: InvocationId) -> Option<AttemptId> {
+        match &self.status {
+            Status::Running => Some(AttemptId { invocation, number: self.attempt }),
+            Status::Scheduled(_)
+            | Status::Inboxed(_)
+            | Status::Suspended(_)
+            | Status::BackingOff(_)
+            | Status::Paused(_) => None,
+        }
+    }
+}
+
+/// What an open command waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OpenCommand {
+    /// An invocation of its own.
+    Call,
+    /// Somebody else's invocation, joined by its idempotency key.
+    JoinedCall,
+    Sleep {
+        due: Timestamp,
+    },
+    Run,
+    Awakeable,
+}
+
+/// A cancellation that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// Notifications the journal had then.
+    pub since: Position,
+    /// Where the journal says so; `None` while calls of its own are still open: they are cancelled
+    /// first, and the handler learns how they ended before it learns that it is cancelled itself.
+    pub notified: Option<Position>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Status {
+    Scheduled(Scheduled),
+    Inboxed(Inboxed),
+    Running,
+    Suspended(Suspended),
+    BackingOff(BackingOff),
+    Paused(Paused),
+}
+
+impl Status {
+    /// The word people see.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Status::Scheduled(_) => "scheduled",
+            Status::Inboxed(_) => "inboxed",
+            Status::Running => "running",
+            Status::Suspended(_) => "suspended",
+            Status::BackingOff(_) => "backing-off",
+            Status::Paused(_) => "paused",
+        }
+    }
+}
+
+/// Waits for its delay to pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    pub starts_at: Timestamp,
+}
+
+/// Waits in the inbox of its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inboxed {
+    pub ticket: u64,
+}
+
+/// Waits for an answer and holds no instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspended {
+    pub on: Vec<EntryIndex>,
+}
+
+/// Waits before the next attempt, after one has failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackingOff {
+    pub until: Timestamp,
+}
+
+/// Waits for an operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    pub reason: String,
+}
+
+/// A `run` step that has failed and is not given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingRun {
+    pub failures: u32,
+    pub first_at: Timestamp,
+    pub last_message: String,
+    /// `None`: the default policy is exhausted, an operator has to decide.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// Failed attempts in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    pub count: u32,
+    pub first_at: Timestamp,
+    pub last_message: String,
+}
+
+/// An invocation that has ended and is kept for those who ask.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completed {
+    pub outcome: Outcome,
+    pub completed_at: Timestamp,
+    pub expires_at: Timestamp,
+}

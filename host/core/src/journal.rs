@@ -1,0 +1,151 @@
+//! The journal of one invocation: what its handler asked for and what the world answered.
+//!
+//! Commands and notifications are numbered apart. The handler decides the order of commands, so an
+//! [`EntryIndex`] is the same in every attempt; the engine decides the order of notifications.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AwakeableId, EntryIndex, InvocationId, Position};
+use crate::invocation::Header;
+use crate::retry::RetryPolicy;
+use crate::target::Target;
+use crate::time::Timestamp;
+use crate::value::{Outcome, Payload};
+
+/// Something the handler asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    Call(Call),
+    Send(Send),
+    Sleep { duration_ms: u64, name: Option<String> },
+    Run { name: String, retry: Option<RetryPolicy> },
+    Awakeable,
+    CompleteAwakeable { id: AwakeableId, outcome: Outcome },
+    Cancel { invocation: InvocationId },
+    GetState { key: String, value: Option<Payload> },
+    SetState { key: String, value: Payload },
+    ClearState { key: String },
+    ClearAllState,
+    StateKeys { keys: Vec<String> },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    pub target: Target,
+    pub input: Payload,
+    pub headers: Vec<Header>,
+    pub idempotency_key: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Send {
+    pub target: Target,
+    pub input: Payload,
+    pub headers: Vec<Header>,
+    pub idempotency_key: Option<String>,
+    pub delay_ms: Option<u64>,
+}
+
+/// A command as it stands in the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandEntry {
+    pub at: Timestamp,
+    pub command: Command,
+}
+
+/// An answer as it stands in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotificationEntry {
+    pub at: Timestamp,
+    pub notification: Notification,
+}
+
+/// Something the world answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notification {
+    Completed {
+        command: EntryIndex,
+        outcome: Outcome,
+    },
+    /// The invocation was cancelled; `since` is how many notifications its journal had when that was
+    /// asked for. A call of its own that failed for the same reason after that has told the handler already.
+    Cancelled {
+        since: Position,
+    },
+}
+
+impl Command {
+    /// Whether an answer follows.
+    pub fn is_answered_later(&self) -> bool {
+        match self {
+            Command::Call(_) | Command::Sleep { .. } | Command::Run { .. } | Command::Awakeable => true,
+            Command::Send(_)
+            | Command::CompleteAwakeable { .. }
+            | Command::Cancel { .. }
+            | Command::GetState { .. }
+            | Command::SetState { .. }
+            | Command::ClearState { .. }
+            | Command::ClearAllState
+            | Command::StateKeys { .. } => false,
+        }
+    }
+
+    /// Whether `asked`, in replay, is the same request as this recorded one.
+    ///
+    /// What a state read answered is not part of the request.
+    pub fn is_asked_again_by(&self, asked: &Command) -> bool {
+        match (self, asked) {
+            (Command::GetState { key, .. }, Command::GetState { key: asked, .. }) => key == asked,
+            (Command::StateKeys { .. }, Command::StateKeys { .. }) => true,
+            (recorded, asked) => recorded == asked,
+        }
+    }
+
+    /// The approximate size in the journal, in bytes.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 32;
+        FIXED
+            + match self {
+                Command::Call(call) => call.input.len(),
+                Command::Send(send) => send.input.len(),
+                Command::CompleteAwakeable { outcome, .. } => outcome.len(),
+                Command::GetState { value, .. } => value.as_ref().map_or(0, Payload::len),
+                Command::SetState { value, .. } => value.len(),
+                Command::StateKeys { keys } => keys.iter().map(String::len).sum(),
+                Command::Run { name, .. } => name.len(),
+                Command::Sleep { .. }
+                | Command::Awakeable
+                | Command::Cancel { .. }
+                | Command::ClearState { .. }
+                | Command::ClearAllState => 0,
+            }
+    }
+}
+
+/// Names the command for people: enough to find it in the handler's source.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Command::Call(call) => write!(f, "call {} ({} bytes)", call.target, call.input.len()),
+            Command::Send(send) => match send.delay_ms {
+                Some(delay_ms) => {
+                    write!(f, "send {} ({} bytes) after {delay_ms} ms", send.target, send.input.len())
+                }
+                None => write!(f, "send {} ({} bytes)", send.target, send.input.len()),
+            },
+            Command::Sleep { duration_ms, name: Some(name) } => write!(f, "sleep '{name}' {duration_ms} ms"),
+            Command::Sleep { duration_ms, name: None } => write!(f, "sleep {duration_ms} ms"),
+            Command::Run { name, .. } => write!(f, "run '{name}'"),
+            Command::Awakeable => f.write_str("awakeable"),
+            Command::CompleteAwakeable { id, outcome } => write!(f, "complete {id} with {outcome}"),
+            Command::Cancel { invocation } => write!(f, "cancel {invocation}"),
+            Command::GetState { key, .. } => write!(f, "get state '{key}'"),
+            Command::SetState { key, value } => write!(f, "set state '{key}' ({} bytes)", value.len()),
+            Command::ClearState { key } => write!(f, "clear state '{key}'"),
+            Command::ClearAllState => f.write_str("clear all state"),
+            Command::StateKeys { .. } => f.write_str("state keys"),
+        }
+    }
+}

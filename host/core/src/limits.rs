@@ -1,0 +1,31 @@
+//! Every bound of the core. `docs/limits.md` lists them all, with what happens beyond each.
+
+/// Commands in one journal; the attempt that asks for more fails with HH0014.
+pub const JOURNAL_COMMANDS_MAX: u32 = 100_000;
+
+/// Bytes in one journal, payloads included; the attempt that asks for more fails with HH0014.
+pub const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of one payload: a body, a result of a step, a value of state.
+pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Commands an attempt gathers before it hands them to the log without being asked to.
+pub const COMMANDS_PER_EVENT_MAX: usize = 256;
+
+/// Bytes of state of one object key.
+pub const OBJECT_STATE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Invocations that wait in the inbox of one key; the next one from outside is refused.
+pub const INBOX_MAX: u64 = 100_000;
+
+/// Timers that one `Wake` fires; the rest follow in the next one.
+pub const TIMERS_PER_WAKE_MAX: usize = 1_000;
+
+/// Bytes of an object key or workflow id, and of an idempotency key.
+pub const KEY_BYTES_MAX: usize = 4 * 1024;
+
+/// How long the outcome for an idempotency key or of a workflow is kept.
+pub const RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// How long the outcome of a one-way invocation from outside is kept for those who attach later.
+pub const SEND_RETENTION_MS: u64 = 60 * 60 * 1_000;

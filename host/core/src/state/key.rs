@@ -1,0 +1,279 @@
+//! Every key on disk.
+//!
+//! A key is a family number, then its parts. Numbers are big-endian, so that scans are in order; texts are
+//! preceded by their length (4 bytes), so that no text can run into the next part. Family numbers are
+//! stable: a retired one is never used again.
+//!
+//! | family | parts | value |
+//! |---|---|---|
+//! | 1 applied | – | [`Seq`] of the last applied record |
+//! | 2 deployment | deployment id | [`crate::deployment::Deployment`] |
+//! | 3 revision | service name | [`crate::deployment::Revision`] |
+//! | 4 invocation | invocation id | [`crate::invocation::Invocation`] |
+//! | 5 lifecycle | invocation id | [`crate::invocation::Lifecycle`] |
+//! | 6 command | invocation id, entry index | [`crate::journal::CommandEntry`] |
+//! | 7 notification | invocation id, position | [`crate::journal::NotificationEntry`] |
+//! | 8 completed | invocation id | [`crate::invocation::Completed`] |
+//! | 9 lock | service, object key | [`super::Lock`] |
+//! | 10 inbox | service, object key, ticket | [`InvocationId`] |
+//! | 11 object state | service, object key, state key | payload |
+//! | 12 timer | due time, invocation id, [`Timer`] | – |
+//! | 13 idempotency | service, object key, handler, idempotency key | [`InvocationId`] |
+//! | 14 workflow | service, workflow id | [`InvocationId`] of its run |
+//! | 15 input | invocation id | payload |
+
+use std::ops::Range;
+
+use crate::id::{DeploymentId, EntryIndex, InvocationId, Position, Seq};
+use crate::target::Target;
+use crate::time::Timestamp;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Family {
+    Applied = 1,
+    Deployment = 2,
+    Revision = 3,
+    Invocation = 4,
+    Lifecycle = 5,
+    Command = 6,
+    Notification = 7,
+    Completed = 8,
+    Lock = 9,
+    Inbox = 10,
+    ObjectState = 11,
+    Timer = 12,
+    Idempotency = 13,
+    Workflow = 14,
+    Input = 15,
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// A scheduled invocation starts.
+    Start,
+    /// A `sleep` of this command index is over.
+    Sleep(EntryIndex),
+    /// A failing `run` of this command index is executed again.
+    Run(EntryIndex),
+    /// The next attempt of an invocation that backs off.
+    Attempt,
+    /// A completed invocation is forgotten.
+    Expire,
+}
+
+impl Timer {
+    fn parts(self) -> (u8, u32) {
+        match self {
+            Timer::Start => (1, 0),
+            Timer::Sleep(index) => (2, index.0),
+            Timer::Run(index) => (3, index.0),
+            Timer::Attempt => (4, 0),
+            Timer::Expire => (5, 0),
+        }
+    }
+
+    fn from_parts(kind: u8, index: u32) -> Option<Timer> {
+        match kind {
+            1 => Some(Timer::Start),
+            2 => Some(Timer::Sleep(EntryIndex(index))),
+            3 => Some(Timer::Run(EntryIndex(index))),
+            4 => Some(Timer::Attempt),
+            5 => Some(Timer::Expire),
+            _ => None,
+        }
+    }
+}
+
+pub fn applied() -> Vec<u8> {
+    Key::new(Family::Applied).0
+}
+
+pub fn deployment(id: &DeploymentId) -> Vec<u8> {
+    Key::new(Family::Deployment).bytes(id.as_bytes()).0
+}
+
+pub fn revision(service: &str) -> Vec<u8> {
+    Key::new(Family::Revision).text(service).0
+}
+
+pub fn invocation(id: &InvocationId) -> Vec<u8> {
+    Key::new(Family::Invocation).id(id).0
+}
+
+pub fn input(id: &InvocationId) -> Vec<u8> {
+    Key::new(Family::Input).id(id).0
+}
+
+pub fn lifecycle(id: &InvocationId) -> Vec<u8> {
+    Key::new(Family::Lifecycle).id(id).0
+}
+
+pub fn command(id: &InvocationId, index: EntryIndex) -> Vec<u8> {
+    Key::new(Family::Command).id(id).number(index.0).0
+}
+
+pub fn notification(id: &InvocationId, position: Position) -> Vec<u8> {
+    Key::new(Family::Notification).id(id).number(position.0).0
+}
+
+pub fn completed(id: &InvocationId) -> Vec<u8> {
+    Key::new(Family::Completed).id(id).0
+}
+
+pub fn lock(service: &str, key: &str) -> Vec<u8> {
+    Key::new(Family::Lock).text(service).text(key).0
+}
+
+pub fn inbox(service: &str, key: &str, ticket: u64) -> Vec<u8> {
+    Key::new(Family::Inbox).text(service).text(key).bytes(&ticket.to_be_bytes()).0
+}
+
+/// All tickets of one inbox.
+pub fn inbox_of(service: &str, key: &str) -> Range<Vec<u8>> {
+    Key::new(Family::Inbox).text(service).text(key).with_any_suffix()
+}
+
+pub fn object_state(service: &str, key: &str, state_key: &str) -> Vec<u8> {
+    Key::new(Family::ObjectState).text(service).text(key).text(state_key).0
+}
+
+/// The whole state of one object.
+pub fn object_state_of(service: &str, key: &str) -> Range<Vec<u8>> {
+    Key::new(Family::ObjectState).text(service).text(key).with_any_suffix()
+}
+
+/// The state key in a key of [`object_state_of`].
+pub fn state_key_of(key: &[u8], service: &str, object_key: &str) -> Option<String> {
+    let prefix = Key::new(Family::ObjectState).text(service).text(object_key).0.len();
+    String::from_utf8(key.get(prefix + LENGTH_BYTES..)?.to_vec()).ok()
+}
+
+pub fn timer(due: Timestamp, id: &InvocationId, timer: Timer) -> Vec<u8> {
+    let (kind, index) = timer.parts();
+    Key::new(Family::Timer).bytes(&due.as_millis().to_be_bytes()).id(id).bytes(&[kind]).number(index).0
+}
+
+/// All timers due from `from` to `through`, both included.
+pub fn timers_due(from: Timestamp, through: Timestamp) -> Range<Vec<u8>> {
+    let start = Key::new(Family::Timer).bytes(&from.as_millis().to_be_bytes()).0;
+    let end = match through.as_millis().checked_add(1) {
+        Some(after) => Key::new(Family::Timer).bytes(&after.to_be_bytes()).0,
+        None => vec![Family::Timer as u8 + 1],
+    };
+    start..end
+}
+
+/// Reads a timer's key back.
+pub fn parse_timer(key: &[u8]) -> Option<(Timestamp, InvocationId, Timer)> {
+    let (due, rest) = key.get(1..)?.split_first_chunk::<8>()?;
+    let (id, rest) = rest.split_first_chunk::<24>()?;
+    let (kind, rest) = rest.split_first()?;
+    let index = u32::from_be_bytes(rest.try_into().ok()?);
+    let due = Timestamp::from_millis(u64::from_be_bytes(*due));
+    Some((due, InvocationId::from_bytes(*id), Timer::from_parts(*kind, index)?))
+}
+
+pub fn idempotency(target: &Target, idempotency_key: &str) -> Vec<u8> {
+    let key = Key::new(Family::Idempotency).text(&target.service);
+    let key = match &target.key {
+        Some(object_key) => key.bytes(&[1]).text(object_key),
+        None => key.bytes(&[0]),
+    };
+    key.text(&target.handler).text(idempotency_key).0
+}
+
+pub fn workflow(service: &str, id: &str) -> Vec<u8> {
+    Key::new(Family::Workflow).text(service).text(id).0
+}
+
+/// All keys of one family.
+pub fn family(family: Family) -> Range<Vec<u8>> {
+    Key::new(family).with_any_suffix()
+}
+
+/// The invocation id right behind the family number.
+pub fn parse_invocation(key: &[u8]) -> Option<InvocationId> {
+    key.get(1..)?.split_first_chunk::<24>().map(|(id, _)| InvocationId::from_bytes(*id))
+}
+
+/// The value of the applied row.
+pub fn encode_seq(seq: Seq) -> [u8; 8] {
+    seq.0.to_be_bytes()
+}
+
+const LENGTH_BYTES: usize = 4;
+
+struct Key(Vec<u8>);
+
+impl Key {
+    fn new(family: Family) -> Self {
+        let mut bytes = Vec::with_capacity(64);
+        bytes.push(family as u8);
+        Key(bytes)
+    }
+
+    fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn id(self, id: &InvocationId) -> Self {
+        self.bytes(id.as_bytes())
+    }
+
+    fn number(self, number: u32) -> Self {
+        self.bytes(&number.to_be_bytes())
+    }
+
+    fn text(self, text: &str) -> Self {
+        let length = u32::try_from(text.len()).expect("names and keys are bounded far below 4 GiB");
+        self.number(length).bytes(text.as_bytes())
+    }
+
+    /// The range of all keys that begin with this one.
+    ///
+    /// The end is the next key of equal length: it exists because a family number is never 255.
+    fn with_any_suffix(self) -> Range<Vec<u8>> {
+        let mut end = self.0.clone();
+        while end.last() == Some(&u8::MAX) {
+            end.pop();
+        }
+        *end.last_mut().expect("begins with a family number below 255") += 1;
+        self.0..end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(unique: u8) -> InvocationId {
+        InvocationId::new(&Target::service("s", "h"), [unique; 16])
+    }
+
+    #[test]
+    fn timers_sort_by_due_time_and_come_back() {
+        let early = timer(Timestamp::from_millis(9), &id(9), Timer::Expire);
+        let late = timer(Timestamp::from_millis(300), &id(1), Timer::Sleep(EntryIndex(7)));
+        assert!(early < late);
+        assert_eq!(
+            parse_timer(&late),
+            Some((Timestamp::from_millis(300), id(1), Timer::Sleep(EntryIndex(7))))
+        );
+        assert!(timers_due(Timestamp::ZERO, Timestamp::from_millis(9)).contains(&early));
+        assert!(!timers_due(Timestamp::ZERO, Timestamp::from_millis(299)).contains(&late));
+    }
+
+    #[test]
+    fn one_key_does_not_run_into_another() {
+        assert_ne!(object_state("ab", "c", "d"), object_state("a", "bc", "d"));
+        assert!(!object_state_of("cart", "ann").contains(&object_state("cart", "anna", "x")));
+        assert!(object_state_of("cart", "ann").contains(&object_state("cart", "ann", "\u{ffff}")));
+        assert_eq!(
+            state_key_of(&object_state("cart", "ann", "items"), "cart", "ann").as_deref(),
+            Some("items")
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! What the rest of the host says to the driver: cheap to clone, the only way in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, mpsc};
+
+use holiday_core::attempt::{News, Start};
+use holiday_core::deployment::{Deployment, Revision};
+use holiday_core::engine::Refusal;
+use holiday_core::error::ErrorCode;
+use holiday_core::event::{Event, Invoke};
+use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, InvocationId};
+use holiday_core::state::State;
+use holiday_core::value::Outcome;
+use tokio::sync::{mpsc as async_mpsc, oneshot};
+
+use crate::store::Overlay;
+
+/// Executes attempts. One call starts one; it returns at once and the attempt goes on by itself.
+pub trait Invoker: Send + Sync + 'static {
+    /// Executes the handler. Events go to [`Handle::record`]; the last of them is an `End`, a `Suspend` or a
+    /// `Fail`. When `news` closes, the attempt is stopped and need not say anything more.
+    fn start(&self, start: Start, news: async_mpsc::UnboundedReceiver<News>, handle: Handle);
+}
+
+/// The services that can be invoked now, each with its latest revision.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    pub revisions: BTreeMap<String, Revision>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the host is shutting down; send the request again in a moment")]
+    Stopped,
+}
+
+impl HandleError {
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            HandleError::Refused(refusal) => refusal.code(),
+            HandleError::Stopped => ErrorCode::ShuttingDown,
+        }
+    }
+
+    /// The HTTP status that says the same.
+    pub fn status(&self) -> u16 {
+        match self {
+            HandleError::Refused(refusal) => refusal.status(),
+            HandleError::Stopped => 503,
+        }
+    }
+}
+
+/// Says which invocation stands for one that was submitted. It is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    pub invocation: InvocationId,
+    /// An earlier one with the same idempotency key, or the workflow's run, was there already.
+    pub previously: bool,
+}
+
+/// A read of the state, executed by the driver between two records.
+pub(super) type Query = Box<dyn FnOnce(&State<Overlay>) + Send>;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+
+/// Everything the driver can be asked.
+pub(super) enum Request {
+    /// Record an invocation and say when it is durable; with `outcome`, also how it ended.
+    Invoke { invoke: Box<Invoke>, accepted: Reply<Accepted>, outcome: Option<oneshot::Sender<Outcome>> },
+    Attach { invocation: InvocationId, outcome: Reply<Outcome> },
+    Output { invocation: InvocationId, outcome: Reply<Option<Outcome>> },
+    /// Record what an operator or an outsider asks for, and say when it is durable.
+    Operate { event: Box<Event>, done: Reply<()> },
+    /// Record what an attempt did.
+    Attempt { attempt: AttemptId, events: Vec<Event> },
+    Query(Query),
+    /// The checkpoint that was under way is written, or has failed.
+    Checkpointed(Result<(), holiday_core::state::StoreError>),
+    /// The log writer has stopped.
+    LogStopped(crate::log::AppendError),
+    /// Start nothing new, write everything down, stop.
+    Shutdown,
+}
+
+/// What the driver shows without being asked.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) catalog: RwLock<Arc<Catalog>>,
+    /// More attempts want to run than may.
+    pub(super) is_crowded: AtomicBool,
+}
+
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+impl Handle {
+    /// The services that can be invoked now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.shared.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether attempts wait for others to give their instance back: one that is blocked should suspend.
+    pub fn is_crowded(&self) -> bool {
+        self.shared.is_crowded.load(Ordering::Relaxed)
+    }
+
+    /// Records an invocation; returns when it is durable.
+    pub async fn send(&self, invoke: Invoke) -> Result<Accepted, HandleError> {
+        let (accepted, reply) = oneshot::channel();
+        self.request(Request::Invoke { invoke: Box::new(invoke), accepted, outcome: None })?;
+        receive(reply).await
+    }
+
+    /// Records an invocation and waits for its outcome; both are durable when it returns.
+    ///
+    /// Dropping the future does not cancel the invocation.
+    pub async fn call(&self, invoke: Invoke) -> Result<(Accepted, Outcome), HandleError> {
+        let (accepted, reply) = oneshot::channel();
+        let (outcome, ended) = oneshot::channel();
+        self.request(Request::Invoke { invoke: Box::new(invoke), accepted, outcome: Some(outcome) })?;
+        let accepted = receive(reply).await?;
+        let outcome = ended.await.map_err(|_| HandleError::Stopped)?;
+        Ok((accepted, outcome))
+    }
+
+    /// Waits for the outcome of an invocation.
+    pub async fn attach(&self, invocation: InvocationId) -> Result<Outcome, HandleError> {
+        let (outcome, reply) = oneshot::channel();
+        self.request(Request::Attach { invocation, outcome })?;
+        receive(reply).await
+    }
+
+    /// Returns the outcome of an invocation, or `None` while it has not ended.
+    pub async fn output(&self, invocation: InvocationId) -> Result<Option<Outcome>, HandleError> {
+        let (outcome, reply) = oneshot::channel();
+        self.request(Request::Output { invocation, outcome })?;
+        receive(reply).await
+    }
+
+    /// Makes a component the latest revision of its services; the caller has stored the component.
+    pub async fn deploy(&self, deployment: Deployment) -> Result<(), HandleError> {
+        self.operate(Event::Deploy(deployment)).await
+    }
+
+    pub async fn complete_awakeable(&self, id: AwakeableId, outcome: Outcome) -> Result<(), HandleError> {
+        self.operate(Event::CompleteAwakeable { id, outcome }).await
+    }
+
+    pub async fn cancel(&self, invocation: InvocationId) -> Result<(), HandleError> {
+        self.operate(Event::Cancel { invocation }).await
+    }
+
+    pub async fn kill(&self, invocation: InvocationId) -> Result<(), HandleError> {
+        self.operate(Event::Kill { invocation }).await
+    }
+
+    pub async fn pause(&self, invocation: InvocationId) -> Result<(), HandleError> {
+        self.operate(Event::Pause { invocation }).await
+    }
+
+    pub async fn resume(
+        &self,
+        invocation: InvocationId,
+        deployment: Option<DeploymentId>,
+    ) -> Result<(), HandleError> {
+        self.operate(Event::Resume { invocation, deployment }).await
+    }
+
+    pub async fn purge(&self, invocation: InvocationId) -> Result<(), HandleError> {
+        self.operate(Event::Purge { invocation }).await
+    }
+
+    /// Reads the state between two records. What it sees may not be durable yet.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&State<Overlay>) -> T + Send + 'static,
+    ) -> Result<T, HandleError> {
+        let (found, reply) = oneshot::channel();
+        self.request(Request::Query(Box::new(move |state| drop(found.send(read(state))))))?;
+        reply.await.map_err(|_| HandleError::Stopped)
+    }
+
+    /// Records what an attempt did, in the order of its events.
+    pub fn record(&self, attempt: AttemptId, events: Vec<Event>) {
+        // A driver that is gone needs no events: the attempt will be repeated from the log.
+        drop(self.requests.send(Request::Attempt { attempt, events }));
+    }
+
+    async fn operate(&self, event: Event) -> Result<(), HandleError> {
+        let (done, reply) = oneshot::channel();
+        self.request(Request::Operate { event: Box::new(event), done })?;
+        receive(reply).await
+    }
+
+    fn request(&self, request: Request) -> Result<(), HandleError> {
+        self.requests.send(request).map_err(|_| HandleError::Stopped)
+    }
+}
+
+async fn receive<T>(reply: oneshot::Receiver<Result<T, Refusal>>) -> Result<T, HandleError> {
+    match reply.await {
+        Ok(answer) => answer.map_err(HandleError::Refused),
+        Err(_) => Err(HandleError::Stopped),
+    }
+}

@@ -22,7 +22,7 @@ use crate::{TerminalError, backend, json, operations};
 /// let target = Target::keyed("flights", "trip-1", "reserve");
 /// assert_eq!(target.to_string(), "flights/trip-1/reserve");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Target(types::Target);
 
 impl Target {

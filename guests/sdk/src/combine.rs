@@ -88,7 +88,9 @@ pub async fn join_all<F: IntoFuture>(futures: impl IntoIterator<Item = F>) -> Ve
     let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
     poll_fn(|cx| {
         for (future, output) in futures.iter_mut().zip(&mut outputs) {
-            if output.is_none() && let Poll::Ready(it) = future.as_mut().poll(cx) {
+            if output.is_none()
+                && let Poll::Ready(it) = future.as_mut().poll(cx)
+            {
                 *output = Some(it);
             }
         }
@@ -211,7 +213,9 @@ where
         async move {
             match select(future, timer).await {
                 Either::Left(result) => result,
-                Either::Right(Ok(())) => Err(TerminalError::timed_out(format!("timed out after {limit:?}")).into()),
+                Either::Right(Ok(())) => {
+                    Err(TerminalError::timed_out(format!("timed out after {limit:?}")).into())
+                }
                 Either::Right(Err(cancelled)) => Err(cancelled.into()),
             }
         }

@@ -85,7 +85,13 @@ impl Request {
     /// let request = holiday_sdk::http::Request::new("DELETE", "https://example.com/rows/1");
     /// ```
     pub fn new(method: impl Into<String>, url: impl Into<String>) -> Self {
-        Self { method: method.into(), url: url.into(), headers: Vec::new(), body: Ok(Vec::new()), timeout: None }
+        Self {
+            method: method.into(),
+            url: url.into(),
+            headers: Vec::new(),
+            body: Ok(Vec::new()),
+            timeout: None,
+        }
     }
 
     /// Adds a header.
@@ -143,7 +149,10 @@ impl Request {
         #[cfg(target_family = "wasm")]
         return wasi::send(self).await;
         #[cfg(not(target_family = "wasm"))]
-        return Err(Error::terminal(format!("{} {}: only a component can send requests", self.method, self.url)));
+        return Err(Error::terminal(format!(
+            "{} {}: only a component can send requests",
+            self.method, self.url
+        )));
     }
 }
 
@@ -241,7 +250,8 @@ impl Response {
     /// # }
     /// ```
     pub fn text(self) -> Result<String, Error> {
-        String::from_utf8(self.body).map_err(|error| Error::terminal(format!("the response is no text: {error}")))
+        String::from_utf8(self.body)
+            .map_err(|error| Error::terminal(format!("the response is no text: {error}")))
     }
 
     /// Decodes the body from JSON.
@@ -263,14 +273,20 @@ impl Response {
 
 /// The parts of a URL that `wasi:http` wants apart.
 #[derive(Debug, PartialEq, Eq)]
-#[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a component sends requests"))]
+#[cfg_attr(
+    not(any(test, target_family = "wasm")),
+    allow(dead_code, reason = "only a component sends requests")
+)]
 struct Url<'a> {
     https: bool,
     authority: &'a str,
     path_with_query: String,
 }
 
-#[cfg_attr(not(any(test, target_family = "wasm")), expect(dead_code, reason = "only a component sends requests"))]
+#[cfg_attr(
+    not(any(test, target_family = "wasm")),
+    allow(dead_code, reason = "only a component sends requests")
+)]
 fn parse_url(url: &str) -> Result<Url<'_>, TerminalError> {
     let wrong = |why: &str| TerminalError::new(format!("the URL '{url}' {why}")).with_code(400);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
@@ -307,10 +323,20 @@ mod tests {
         ];
         let lines: Vec<String> = urls
             .map(|url| match parse_url(url) {
-                Ok(parts) => format!("{url}: {} {} {}\n", parts.https, parts.authority, parts.path_with_query),
+                Ok(parts) => {
+                    format!("{url}: {} {} {}\n", parts.https, parts.authority, parts.path_with_query)
+                }
                 Err(error) => format!("{error}\n"),
             })
             .into();
-        expect![[]].assert_eq(&lines.concat());
+        expect![[r#"
+            http://localhost:8080/effects?a=1#top: false localhost:8080 /effects?a=1
+            https://example.com: true example.com /
+            https://example.com?q=1: true example.com /?q=1
+            the URL 'ftp://example.com' is neither http nor https
+            the URL 'example.com' has no scheme
+            the URL 'http:///x' has no host
+        "#]]
+        .assert_eq(&lines.concat());
     }
 }

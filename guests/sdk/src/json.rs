@@ -10,7 +10,8 @@ const NOTHING: &[u8] = b"null";
 
 /// Encodes a value that leaves the handler.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, TerminalError> {
-    serde_json::to_vec(value).map_err(|error| TerminalError::new(format!("cannot be written as JSON: {error}")))
+    serde_json::to_vec(value)
+        .map_err(|error| TerminalError::new(format!("cannot be written as JSON: {error}")))
 }
 
 /// Decodes what the host has recorded.
@@ -29,8 +30,11 @@ pub(crate) fn decode_input<T: DeserializeOwned>(body: &[u8]) -> Result<T, Termin
             Err(error) => reject(format!("the body goes on after its value: {error}")),
         },
         Err(_) if body.is_empty() => reject("the body is empty, but the handler takes an input".into()),
-        Err(error) if error.path().iter().next().is_none() => reject(format!("the body is wrong: {}", error.inner())),
-        Err(error) => reject(format!("the body is wrong at `{}`: {}", error.path(), error.inner())),
+        Err(error) => match error.path().to_string().as_str() {
+            // The root, and a place that the text breaks off at.
+            "." | "?" => reject(format!("the body is wrong: {}", error.inner())),
+            path => reject(format!("the body is wrong at `{path}`: {}", error.inner())),
+        },
     }
 }
 
@@ -78,7 +82,16 @@ mod tests {
                 "[]",
                 "",
             ],
-            expect![[]],
+            expect![[r#"
+                {"legs": [{"seat": 7}]} => Trip { legs: [Leg { seat: 7 }] }
+                {"legs": [{"seat": 7}, {"seat": "7A"}]} => 400 the body is wrong at `legs[1].seat`: invalid type: string "7A", expected u8 at line 1 column 36
+                {"legs": [{}]} => 400 the body is wrong at `legs[0]`: missing field `seat` at line 1 column 12
+                {"request": {}} => 400 the body is wrong at `request`: unknown field `request`, expected `legs` at line 1 column 10
+                {"legs": [] => 400 the body is wrong: EOF while parsing an object at line 1 column 11
+                {"legs": []} x => 400 the body goes on after its value: trailing characters at line 1 column 14
+                [] => 400 the body is wrong: invalid length 0, expected struct Trip with 1 element at line 1 column 2
+                 => 400 the body is empty, but the handler takes an input
+            "#]],
         );
     }
 

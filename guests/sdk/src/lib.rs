@@ -13,9 +13,9 @@
 //! ```
 //! use holiday_sdk::{Context, Error, ObjectContext, SharedContext};
 //!
-//! /// Counts things.
 //! struct Counter;
 //!
+//! /// Counts things.
 //! #[holiday_sdk::object]
 //! impl Counter {
 //!     /// Adds to the count and answers with the new one.
@@ -72,7 +72,8 @@ mod random;
 mod run;
 mod saga;
 mod service;
-
+#[cfg(test)]
+mod tests;
 
 pub use call::{Call, Started, Target};
 pub use combine::{DurableExt, Either, join_all, race, select};

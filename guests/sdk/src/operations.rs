@@ -96,12 +96,16 @@ impl Table {
         let (durable_ids, durable): (Vec<u64>, Vec<&Pending>) = self
             .durable
             .iter()
-            .filter_map(|(id, it)| if let Durable::Awaited(pending, _) = it { Some((*id, pending)) } else { None })
+            .filter_map(
+                |(id, it)| if let Durable::Awaited(pending, _) = it { Some((*id, pending)) } else { None },
+            )
             .unzip();
         let (io_ids, io): (Vec<u64>, Vec<&Pollable>) = self
             .io
             .iter()
-            .filter_map(|(id, it)| if let Io::Awaited(pollable, _) = it { Some((*id, pollable)) } else { None })
+            .filter_map(
+                |(id, it)| if let Io::Awaited(pollable, _) = it { Some((*id, pollable)) } else { None },
+            )
             .unzip();
         assert!(
             !durable.is_empty() || !io.is_empty(),
@@ -109,7 +113,9 @@ impl Table {
         );
         match backend::wait(&durable, &io) {
             Ready::Pending(index) => vec![self.answer(durable_ids[index as usize])],
-            Ready::Io(indices) => indices.into_iter().map(|index| self.io_ready(io_ids[index as usize])).collect(),
+            Ready::Io(indices) => {
+                indices.into_iter().map(|index| self.io_ready(io_ids[index as usize])).collect()
+            }
             Ready::Cancelled => self.interrupt(),
         }
     }

@@ -95,6 +95,9 @@ mod tests {
 
     #[test]
     fn the_numbers_follow_from_the_seed() {
-        assert_eq!(Random::new().uuid(), std::thread::spawn(|| Random::new().uuid()).join().expect("it drew"));
+        assert_eq!(
+            Random::new().uuid(),
+            std::thread::spawn(|| Random::new().uuid()).join().expect("it drew")
+        );
     }
 }

@@ -152,7 +152,8 @@ impl<T> fmt::Debug for Run<'_, T> {
 pub struct RetryPolicy(context::RetryPolicy);
 
 impl RetryPolicy {
-    /// Waits `initial` after the first failure and `factor` times longer after each next one, without end.
+    /// Waits `initial` after the first failure and `factor` times longer after each next one, a minute at
+    /// most, and never gives up.
     ///
     /// # Panics
     ///
@@ -168,13 +169,13 @@ impl RetryPolicy {
         Self(context::RetryPolicy {
             initial_interval_ms: as_ms(initial),
             factor,
-            max_interval_ms: u64::MAX,
+            max_interval_ms: as_ms(initial).max(60_000),
             max_attempts: None,
             max_duration_ms: None,
         })
     }
 
-    /// Waits the same time after each failure, without end.
+    /// Waits the same time after each failure, and never gives up.
     ///
     /// ```
     /// # use std::time::Duration;

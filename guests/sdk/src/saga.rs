@@ -33,7 +33,7 @@ type Undoing<'a> = Pin<Box<dyn Future<Output = Result<bool, Error>> + 'a>>;
 ///     saga.compensate(async move || {
 ///         Ok(ctx.call(Target::service("flights", "cancel"), &flight).await?)
 ///     });
-///     ctx.call(Target::service("payments", "charge"), &750).await?;
+///     ctx.call::<_, ()>(Target::service("payments", "charge"), &750).await?;
 ///     Ok(())
 /// }
 /// ```

@@ -20,7 +20,6 @@ impl Kind {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Contract {
     pub(crate) kind: Kind,
     /// The type or the trait.
@@ -42,7 +41,6 @@ pub(crate) enum Mode {
     WorkflowRun,
 }
 
-#[derive(Debug)]
 pub(crate) struct Handler {
     pub(crate) ident: Ident,
     /// The name on the wire.
@@ -59,7 +57,6 @@ pub(crate) struct Handler {
 }
 
 /// A setting for the host, with its value as JSON text.
-#[derive(Debug)]
 pub(crate) struct Setting {
     pub(crate) name: String,
     pub(crate) value: String,

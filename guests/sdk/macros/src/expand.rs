@@ -121,9 +121,9 @@ fn description(contract: &Contract) -> TokenStream {
 }
 
 fn settings(settings: &[Setting]) -> TokenStream {
-    let settings = settings.iter().map(|Setting { name, value }| {
-        quote!(manifest::Setting { name: #name.into(), value: #value.into() })
-    });
+    let settings = settings.iter().map(
+        |Setting { name, value }| quote!(manifest::Setting { name: #name.into(), value: #value.into() }),
+    );
     quote!(::std::vec![#(#settings),*])
 }
 

@@ -1,6 +1,6 @@
 //! The attribute macros of `holiday-sdk`; see there for what they mean.
 //!
-//! `parse` reads a block into a [`contract::Contract`], `expand` writes Rust from it.
+//! `parse` reads a block into a `Contract`, `expand` writes Rust from it.
 
 mod contract;
 mod expand;
@@ -20,7 +20,8 @@ use contract::Kind;
 ///
 /// Both give a client, named like the block with `Client` at the end.
 ///
-/// Options of the block: `name = "…"`, and `settings(name = value, …)` for the host. Options of a
+/// Options of the block: `name = "…"`, and settings for the host such as
+/// `settings(retention_ms = 60000, retry(initial_interval_ms = 40, max_attempts = 5))`. Options of a
 /// handler, as `#[handler(…)]`: `name = "…"` and `settings(…)` likewise.
 ///
 /// ```

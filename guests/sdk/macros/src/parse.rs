@@ -5,8 +5,8 @@ use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, Expr, ExprLit, FnArg, GenericArgument, ImplItem, Item, ItemImpl, ItemTrait, Lit, LitStr, Meta,
-    PathArguments, Result, ReturnType, Signature, TraitItem, Type, Visibility,
+    Attribute, Error, Expr, ExprLit, FnArg, GenericArgument, ImplItem, Item, ItemImpl, ItemTrait, Lit,
+    LitStr, Meta, PathArguments, Result, ReturnType, Signature, TraitItem, Type, Visibility,
 };
 
 use crate::contract::{Contract, Handler, Kind, Mode, Setting};
@@ -34,8 +34,12 @@ fn implementation(kind: Kind, options: Options, mut block: ItemImpl) -> Result<C
             let documentation = documentation(&function.attrs);
             let signature = &function.sig;
             let mut inputs = typed_inputs(signature)?;
-            let no_context =
-                || Error::new(signature.span(), "a handler takes a context: `async fn name(ctx: Context, input: T)`");
+            let no_context = || {
+                Error::new(
+                    signature.span(),
+                    "a handler takes a context: `async fn name(ctx: Context, input: T)`",
+                )
+            };
             let (context, input) = match inputs.len() {
                 0 => return Err(no_context()),
                 1 => (inputs.remove(0), None),
@@ -47,12 +51,13 @@ fn implementation(kind: Kind, options: Options, mut block: ItemImpl) -> Result<C
             let output = result_value(&signature.output)
                 .ok_or_else(|| Error::new(signature.span(), "a handler gives a `Result<T, Error>`"))?;
             let visibility = function.vis.clone();
-            handlers.push(handler(kind, options, documentation, &signature.ident, HandlerTypes {
-                context: Some(context),
-                input,
-                output: value(output),
-                visibility,
-            })?);
+            handlers.push(handler(
+                kind,
+                options,
+                documentation,
+                &signature.ident,
+                HandlerTypes { context: Some(context), input, output: value(output), visibility },
+            )?);
         }
     }
     let documentation = documentation(&block.attrs);
@@ -72,7 +77,10 @@ fn declaration(kind: Kind, options: Options, block: &ItemTrait) -> Result<Contra
         let options = Options::of_handler(&mut attributes)?;
         let mut inputs = typed_inputs(&function.sig)?;
         if let Some(extra) = inputs.get(1) {
-            return Err(Error::new(extra.span(), "a declared handler takes one input at most, and no context"));
+            return Err(Error::new(
+                extra.span(),
+                "a declared handler takes one input at most, and no context",
+            ));
         }
         let output = match &function.sig.output {
             ReturnType::Default => None,
@@ -80,12 +88,13 @@ fn declaration(kind: Kind, options: Options, block: &ItemTrait) -> Result<Contra
                 value(result_value(&function.sig.output).unwrap_or_else(|| (**output).clone()))
             }
         };
-        handlers.push(handler(kind, options, documentation(&attributes), &function.sig.ident, HandlerTypes {
-            context: None,
-            input: inputs.pop(),
-            output,
-            visibility: block.vis.clone(),
-        })?);
+        handlers.push(handler(
+            kind,
+            options,
+            documentation(&attributes),
+            &function.sig.ident,
+            HandlerTypes { context: None, input: inputs.pop(), output, visibility: block.vis.clone() },
+        )?);
     }
     let documentation = documentation(&block.attrs);
     contract(kind, options, block.ident.clone(), documentation, handlers, None, block.vis.clone())
@@ -103,18 +112,33 @@ fn contract(
     options.refuse_modes()?;
     let runs = handlers.iter().filter(|handler| handler.mode == Mode::WorkflowRun).count();
     if kind == Kind::Workflow && runs != 1 {
-        return Err(Error::new(ident.span(), "a workflow has one handler named `run` or marked `#[handler(run)]`"));
+        return Err(Error::new(
+            ident.span(),
+            "a workflow has one handler named `run` or marked `#[handler(run)]`",
+        ));
     }
     if handlers.is_empty() {
         return Err(Error::new(ident.span(), "there is no handler: no `async fn`"));
     }
     for (index, handler) in handlers.iter().enumerate() {
         if handlers[..index].iter().any(|before| before.name == handler.name) {
-            return Err(Error::new(handler.ident.span(), format!("two handlers are named `{}`", handler.name)));
+            return Err(Error::new(
+                handler.ident.span(),
+                format!("two handlers are named `{}`", handler.name),
+            ));
         }
     }
     let name = options.name.unwrap_or_else(|| ident.to_string());
-    Ok(Contract { kind, ident, name, documentation, settings: options.settings, handlers, implementation, visibility })
+    Ok(Contract {
+        kind,
+        ident,
+        name,
+        documentation,
+        settings: options.settings,
+        handlers,
+        implementation,
+        visibility,
+    })
 }
 
 struct HandlerTypes {
@@ -132,7 +156,9 @@ fn handler(
     types: HandlerTypes,
 ) -> Result<Handler> {
     let mode = match (kind, &options.shared, &options.run) {
-        (_, Some(shared), Some(_)) => return Err(Error::new(shared.span(), "a handler is `shared` or `run`")),
+        (_, Some(shared), Some(_)) => {
+            return Err(Error::new(shared.span(), "a handler is `shared` or `run`"));
+        }
         (Kind::Service, Some(mark), None) | (Kind::Service | Kind::Object, None, Some(mark)) => {
             return Err(Error::new(mark.span(), format!("no handler of this kind of service is `{mark}`")));
         }
@@ -185,14 +211,18 @@ impl Options {
         match option.to_string().as_str() {
             "name" => self.name = Some(meta.value()?.parse::<LitStr>()?.value()),
             "settings" => meta.parse_nested_meta(|setting| {
-                let name = setting.path.require_ident()?.to_string();
-                let value = json(&setting.value()?.parse()?)?;
+                let name = setting.path.require_ident()?.to_string().replace('_', "-");
+                let value = setting_value(&setting)?;
                 self.settings.push(Setting { name, value });
                 Ok(())
             })?,
             "shared" => self.shared = Some(option.clone()),
             "run" => self.run = Some(option.clone()),
-            _ => return Err(meta.error("the options are `name`, `settings`, and for a handler `shared` and `run`")),
+            _ => {
+                return Err(
+                    meta.error("the options are `name`, `settings`, and for a handler `shared` and `run`")
+                );
+            }
         }
         Ok(())
     }
@@ -203,6 +233,29 @@ impl Options {
             None => Ok(()),
         }
     }
+}
+
+/// Reads `= literal`, or `(name = literal, …)` for a JSON object, whose names turn into camel case.
+fn setting_value(setting: &ParseNestedMeta<'_>) -> Result<String> {
+    if !setting.input.peek(syn::token::Paren) {
+        return json(&setting.value()?.parse()?);
+    }
+    let mut members = Vec::new();
+    setting.parse_nested_meta(|member| {
+        let name = camel_case(&member.path.require_ident()?.to_string());
+        members.push(format!("\"{name}\":{}", setting_value(&member)?));
+        Ok(())
+    })?;
+    Ok(format!("{{{}}}", members.join(",")))
+}
+
+fn camel_case(snake_case: &str) -> String {
+    let mut words = snake_case.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |text, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        text + &initial.to_ascii_uppercase() + rest
+    })
 }
 
 /// Writes a literal as JSON.
@@ -248,7 +301,9 @@ fn typed_inputs(signature: &Signature) -> Result<Vec<Type>> {
         .iter()
         .map(|input| match input {
             FnArg::Typed(input) => Ok((*input.ty).clone()),
-            FnArg::Receiver(own) => Err(Error::new(own.span(), "a handler has no `self`; state belongs to its context")),
+            FnArg::Receiver(own) => {
+                Err(Error::new(own.span(), "a handler has no `self`; state belongs to its context"))
+            }
         })
         .collect()
 }

@@ -150,7 +150,6 @@ fn failure(method: &str, url: &str, code: ErrorCode) -> Error {
 
 /// Recognises the host's own errors, `HH` and four digits.
 fn is_host_refusal(text: &str) -> bool {
-    text.strip_prefix("HH").is_some_and(|rest| {
-        rest.len() >= 4 && rest.bytes().take(4).all(|digit| digit.is_ascii_digit())
-    })
+    text.strip_prefix("HH")
+        .is_some_and(|rest| rest.len() >= 4 && rest.bytes().take(4).all(|digit| digit.is_ascii_digit()))
 }

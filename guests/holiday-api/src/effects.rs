@@ -1,0 +1,55 @@
+//! What the services do to the world.
+//!
+//! There is no airline to talk to, so an effect is a journaled step that tells the ledger at
+//! `EFFECTS_URL`, and does nothing where none is set. As any effect it may be repeated after a crash;
+//! its idempotency key lets the ledger see that it is the same one.
+
+use holiday_sdk::{Context, Error, Saga, TerminalError, config, http};
+use serde::Serialize;
+
+/// What an effect is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub trip_id: &'a str,
+    /// The booking or the payment.
+    pub id: &'a str,
+}
+
+/// Has an effect, such as `flights.reserve`.
+pub async fn apply(ctx: Context, effect: &str, subject: Subject<'_>) -> Result<(), TerminalError> {
+    ctx.run(effect, async || tell_ledger(ctx.invocation().id, effect, subject).await).await
+}
+
+/// Has an effect; when it fails for good or is cancelled half way, has its opposite too, because
+/// nobody can tell whether it took place.
+pub async fn apply_or_undo(
+    ctx: Context,
+    effect: &str,
+    opposite: &str,
+    subject: Subject<'_>,
+) -> Result<(), Error> {
+    let mut saga = Saga::new();
+    saga.compensate(async move || Ok(apply(ctx, opposite, subject).await?));
+    let applied = apply(ctx, effect, subject).await;
+    saga.settle(applied.map_err(Error::from)).await
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    effect: &'a str,
+    trip_id: &'a str,
+    id: &'a str,
+    invocation_id: String,
+}
+
+async fn tell_ledger(invocation_id: String, effect: &str, subject: Subject<'_>) -> Result<(), Error> {
+    let Some(url) = config("EFFECTS_URL") else { return Ok(()) };
+    let Subject { trip_id, id } = subject;
+    http::post(url)
+        .header("idempotency-key", format!("{effect}/{trip_id}/{id}"))
+        .json(&Entry { effect, trip_id, id, invocation_id })
+        .send()
+        .await?
+        .error_for_status()?;
+    Ok(())
+}

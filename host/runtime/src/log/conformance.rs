@@ -1,10 +1,13 @@
 //! What any provider of a [`Log`] must pass: the rules of the port, each as a story.
 
 use holiday_core::event::{Event, Record};
-use holiday_core::id::{InvocationId, Seq};
+use holiday_core::id::{AwakeableId, EntryIndex, InvocationId, Seq};
 use holiday_core::time::Timestamp;
+use holiday_core::value::Outcome;
 
-use super::{AppendError, Extent, LOG_BATCH_RECORDS_MAX, LOG_READ_RECORDS_MAX, Log, LogError};
+use super::{
+    AppendError, Extent, LOG_BATCH_RECORDS_MAX, LOG_PART_BYTES_MAX, LOG_READ_RECORDS_MAX, Log, LogError,
+};
 
 /// Runs the suite. `create` makes a new, empty log, as something that opens it: again after each time the
 /// handle was dropped.
@@ -18,6 +21,7 @@ pub(crate) async fn check<L: Log, O: Fn() -> L>(create: impl Fn() -> O) {
     a_writer_that_skips_ahead_is_refused(create()).await;
     a_trim_forgets_whole_batches(create()).await;
     a_trim_keeps_the_newest_batch(create()).await;
+    a_large_batch_is_whole(create()).await;
     a_trimmed_log_goes_on(create()).await;
 }
 
@@ -26,9 +30,14 @@ pub(crate) fn records(after: u64, count: usize) -> Vec<Record> {
     (after + 1..).take(count).map(record).collect()
 }
 
+/// The records after `after` up to and including `last`.
+fn between(after: u64, last: u64) -> Vec<Record> {
+    (after + 1..=last).map(record).collect()
+}
+
 fn record(seq: u64) -> Record {
     let invocation = InvocationId::from_bytes([seq.to_be_bytes()[7]; 24]);
-    let event = if seq % 2 == 0 { Event::Wake } else { Event::Cancel { invocation } };
+    let event = if seq.is_multiple_of(2) { Event::Wake } else { Event::Cancel { invocation } };
     Record { seq: Seq(seq), at: Timestamp::from_millis(1_000 + seq), event }
 }
 
@@ -65,7 +74,7 @@ async fn a_read_may_begin_within_a_batch<L: Log>(open: impl Fn() -> L) {
     log.append(Seq::ZERO, &records(0, 4)).await.expect("continues the log");
     log.append(Seq(4), &records(4, 4)).await.expect("continues the log");
     for after in 0..8 {
-        assert_eq!(log.read(Seq(after)).await, Ok(records(after, 8 - after as usize)), "after {after}");
+        assert_eq!(log.read(Seq(after)).await, Ok(between(after, 8)), "after {after}");
     }
 }
 
@@ -116,7 +125,7 @@ async fn a_trim_forgets_whole_batches<L: Log>(open: impl Fn() -> L) {
         log.trim(Seq(through)).await.expect("can be trimmed");
         let extent = log.extent().await.expect("has ends");
         assert_eq!(extent, Extent { trimmed: Seq(trimmed), last: Seq(9) }, "through {through}");
-        assert_eq!(log.read(extent.trimmed).await, Ok(records(trimmed, 9 - trimmed as usize)));
+        assert_eq!(log.read(extent.trimmed).await, Ok(between(trimmed, 9)));
     };
     check(&mut log, 2, 0).await;
     check(&mut log, 3, 3).await;
@@ -135,6 +144,28 @@ async fn a_trim_keeps_the_newest_batch<L: Log>(open: impl Fn() -> L) {
     assert_eq!(log.read(Seq(2)).await, Ok(records(2, 2)));
 }
 
+async fn a_large_batch_is_whole<L: Log>(open: impl Fn() -> L) {
+    let mut log = open();
+    let mut batch = records(0, 5);
+    for record in &mut batch {
+        let id = AwakeableId { invocation: InvocationId::from_bytes([1; 24]), index: EntryIndex(0) };
+        let outcome = Outcome::success(vec![7; LOG_PART_BYTES_MAX / 3]);
+        record.event = Event::CompleteAwakeable { id, outcome };
+    }
+    assert_eq!(log.append(Seq::ZERO, &batch).await, Ok(Seq(5)));
+    assert_eq!(log.append(Seq(5), &records(5, 1)).await, Ok(Seq(6)));
+    drop(log);
+    log = open();
+    let mut found = Vec::new();
+    while found.len() < 6 {
+        let more = log.read(Seq(found.len() as u64)).await.expect("can be read");
+        assert!(!more.is_empty(), "only {} records are there", found.len());
+        found.extend(more);
+    }
+    batch.extend(records(5, 1));
+    assert!(found == batch, "the records come back as they were");
+}
+
 async fn a_trimmed_log_goes_on<L: Log>(open: impl Fn() -> L) {
     let mut log = open();
     for after in 0..20 {
@@ -148,5 +179,5 @@ async fn a_trimmed_log_goes_on<L: Log>(open: impl Fn() -> L) {
     let extent = log.extent().await.expect("has ends");
     assert_eq!(extent.last, Seq(20));
     assert!(extent.trimmed < extent.last);
-    assert_eq!(log.read(extent.trimmed).await, Ok(records(extent.trimmed.0, 20 - extent.trimmed.0 as usize)));
+    assert_eq!(log.read(extent.trimmed).await, Ok(between(extent.trimmed.0, 20)));
 }

@@ -1,28 +1,27 @@
 //! The log of a single host: one redb file, one durable transaction per batch.
 //!
-//! The table `log` holds one row per batch, under the seq of the batch's *last* record. So the end of the log
-//! is the last key, the first batch with anything after `n` is the first key above `n`, and what a trim may
-//! drop are the keys up to its argument: none of the three has to decode a batch.
+//! The table `log` holds one row per batch, or a few for a large one, under the seq of the row's *last*
+//! record. So the end of the log is the last key, the first row with anything after `n` is the first key
+//! above `n`, and what a trim may drop are the keys up to its argument: none of the three has to decode a row.
 //!
 //! Invariant: the rows are one sequence without a gap, which every read checks again.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use holiday_core::event::Record;
 use holiday_core::id::Seq;
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition};
-use tokio::task::spawn_blocking;
 
 use super::{AppendError, Extent, LOG_READ_BYTES_MAX, LOG_READ_RECORDS_MAX, Log, LogError};
 
-/// The rows: the seq of a batch's last record, and the batch.
+/// The rows: the seq of the last record, and the records.
 const LOG: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("log");
 
 /// The log in a file of its own, which no other process has open.
 #[derive(Debug)]
 pub struct LocalLog {
-    db: Arc<Database>,
+    db: Database,
 }
 
 impl LocalLog {
@@ -31,7 +30,7 @@ impl LocalLog {
         let transaction = db.begin_write().map_err(io)?;
         transaction.open_table(LOG).map_err(io)?;
         transaction.commit().map_err(io)?;
-        Ok(LocalLog { db: Arc::new(db) })
+        Ok(LocalLog { db })
     }
 
     /// Tells where the log begins and ends, before there is a runtime to await on.
@@ -39,17 +38,15 @@ impl LocalLog {
         extent(&self.db)
     }
 
-    /// Runs `work` where it may block: an fsync must not hold up the other tasks of this thread.
+    /// Runs `work` on the calling thread, which it blocks: whoever writes a log gives it a thread of its own,
+    /// and a change of threads would cost as much as a tenth of an fsync.
     ///
     /// redb asserts what it reads, so a damaged page may end `work` in a panic.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Database) -> T + Send + 'static,
-    ) -> Result<T, LogError> {
-        let db = Arc::clone(&self.db);
-        spawn_blocking(move || work(&db)).await.map_err(|error| match error.is_panic() {
-            true => LogError::Damaged(error.to_string()),
-            false => LogError::Io(error.to_string()),
+    fn guarded<T>(&self, work: impl FnOnce(&Database) -> T) -> Result<T, LogError> {
+        catch_unwind(AssertUnwindSafe(|| work(&self.db))).map_err(|panic| {
+            let reason = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let reason = reason.or_else(|| panic.downcast_ref::<String>().cloned());
+            LogError::Damaged(reason.unwrap_or_else(|| "it made redb panic".to_owned()))
         })
     }
 }
@@ -57,27 +54,24 @@ impl LocalLog {
 impl Log for LocalLog {
     async fn append(&mut self, expected: Seq, batch: &[Record]) -> Result<Seq, AppendError> {
         super::assert_continues(expected, batch);
-        let last = Seq(expected.0 + batch.len() as u64);
-        let bytes = super::encode_batch(batch);
-        self.blocking(move |db| append(db, expected, last, &bytes))
-            .await
-            .map_err(|error| AppendError::Io(error.to_string()))?
+        let rows = super::encode_batch(batch);
+        self.guarded(|db| append(db, expected, &rows)).map_err(|error| AppendError::Io(error.to_string()))?
     }
 
     async fn read(&mut self, after: Seq) -> Result<Vec<Record>, LogError> {
-        self.blocking(move |db| read(db, after)).await?
+        self.guarded(|db| read(db, after))?
     }
 
     async fn trim(&mut self, through: Seq) -> Result<(), LogError> {
-        self.blocking(move |db| trim(db, through)).await?
+        self.guarded(|db| trim(db, through))?
     }
 
     async fn extent(&mut self) -> Result<Extent, LogError> {
-        self.blocking(extent).await?
+        self.guarded(extent)?
     }
 }
 
-fn append(db: &Database, expected: Seq, last: Seq, bytes: &[u8]) -> Result<Seq, AppendError> {
+fn append(db: &Database, expected: Seq, rows: &[(Seq, Vec<u8>)]) -> Result<Seq, AppendError> {
     let failed = |error: redb::Error| AppendError::Io(error.to_string());
     let transaction = db.begin_write().map_err(|error| failed(error.into()))?;
     {
@@ -86,10 +80,12 @@ fn append(db: &Database, expected: Seq, last: Seq, bytes: &[u8]) -> Result<Seq, 
         if found != expected {
             return Err(AppendError::Refused { expected, found });
         }
-        table.insert(last.0, bytes).map_err(|error| failed(error.into()))?;
+        for (last, bytes) in rows {
+            table.insert(last.0, bytes.as_slice()).map_err(|error| failed(error.into()))?;
+        }
     }
     transaction.commit().map_err(|error| failed(error.into()))?;
-    Ok(last)
+    Ok(rows.last().map_or(expected, |(last, _)| *last))
 }
 
 fn read(db: &Database, after: Seq) -> Result<Vec<Record>, LogError> {
@@ -98,20 +94,20 @@ fn read(db: &Database, after: Seq) -> Result<Vec<Record>, LogError> {
     let mut bytes_read = 0;
     for row in table.range(after.0.saturating_add(1)..).map_err(io)? {
         let (key, value) = row.map_err(io)?;
-        let mut batch = super::decode_batch(Seq(key.value()), value.value())?;
+        let mut part = super::decode_part(Seq(key.value()), value.value())?;
         match records.last() {
-            Some(previous) if previous.seq.next() != batch[0].seq => {
-                let reason = format!("the batch before it ends with record {}", previous.seq.0);
-                return Err(LogError::Corrupt { seq: batch[0].seq, reason });
+            Some(previous) if previous.seq.next() != part[0].seq => {
+                let reason = format!("what is before it ends with record {}", previous.seq.0);
+                return Err(LogError::Corrupt { seq: part[0].seq, reason });
             }
             Some(_) => {}
-            None if batch[0].seq > after.next() => {
-                return Err(LogError::Trimmed { after, trimmed: Seq(batch[0].seq.0 - 1) });
+            None if part[0].seq > after.next() => {
+                return Err(LogError::Trimmed { after, trimmed: Seq(part[0].seq.0 - 1) });
             }
-            None => batch.retain(|record| record.seq > after),
+            None => part.retain(|record| record.seq > after),
         }
         bytes_read += value.value().len();
-        records.append(&mut batch);
+        records.append(&mut part);
         if records.len() >= LOG_READ_RECORDS_MAX || bytes_read >= LOG_READ_BYTES_MAX {
             break;
         }
@@ -133,7 +129,7 @@ fn trim(db: &Database, through: Seq) -> Result<(), LogError> {
     transaction.commit().map_err(io)
 }
 
-/// The keys up to `through`, without the newest: it tells where the log ends.
+/// The keys up to `through`, without the newest, which tells where the log ends.
 fn forgettable(table: &Table<'_, u64, &[u8]>, through: Seq) -> redb::Result<Option<RangeInclusive<u64>>> {
     let newest = last_key(table)?.0;
     Ok(newest.checked_sub(1).map(|before_newest| 0..=through.0.min(before_newest)))
@@ -144,7 +140,7 @@ fn extent(db: &Database) -> Result<Extent, LogError> {
     match table.first().map_err(io)? {
         None => Ok(Extent::default()),
         Some((key, value)) => {
-            let oldest = super::decode_batch(Seq(key.value()), value.value())?;
+            let oldest = super::decode_part(Seq(key.value()), value.value())?;
             Ok(Extent { trimmed: Seq(oldest[0].seq.0 - 1), last: last_key(&table).map_err(io)? })
         }
     }
@@ -176,29 +172,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_that_is_not_one_is_reported_with_its_record() {
+    async fn a_row_that_is_not_one_is_reported_with_its_record() {
         let check = async |value: &[u8]| {
             let directory = tempfile::tempdir().expect("a temporary directory");
             let mut log = open(&directory.path().join("log.redb"));
             put(&log.db, 7, value);
-            log.read(Seq::ZERO).await.expect_err("the value is no batch").to_string()
+            log.read(Seq::ZERO).await.expect_err("the value has no records").to_string()
         };
         let newer = check(&[2, 0]).await;
-        assert_eq!(newer, "HH0011: record 7 of the log has version 2, this binary reads up to 1; use the newer binary");
+        assert_eq!(
+            newer,
+            "HH0011: record 7 of the log has version 2, this binary reads up to 1; use the newer binary"
+        );
         assert_eq!(check(&[]).await, "HH0009: the log is corrupt at record 7: it is empty");
-        assert_eq!(check(&[1, 0]).await, "HH0009: the log is corrupt at record 7: its batch is empty");
-        let other = super::super::encode_batch(&conformance::records(3, 2));
-        assert_eq!(check(&other).await, "HH0009: the log is corrupt at record 7: its batch has other sequence numbers");
+        assert_eq!(check(&[1, 0]).await, "HH0009: the log is corrupt at record 7: it has no records");
+        assert_eq!(
+            check(&encoded(3, 2)).await,
+            "HH0009: the log is corrupt at record 7: its records have other sequence numbers"
+        );
     }
 
     #[tokio::test]
-    async fn a_gap_between_batches_is_corrupt() {
+    async fn a_gap_between_rows_is_corrupt() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut log = open(&directory.path().join("log.redb"));
-        put(&log.db, 1, &super::super::encode_batch(&conformance::records(0, 1)));
-        put(&log.db, 4, &super::super::encode_batch(&conformance::records(2, 2)));
+        put(&log.db, 1, &encoded(0, 1));
+        put(&log.db, 4, &encoded(2, 2));
         let error = log.read(Seq::ZERO).await.expect_err("record 2 is missing");
-        assert_eq!(error.to_string(), "HH0009: the log is corrupt at record 3: the batch before it ends with record 1");
+        assert_eq!(
+            error.to_string(),
+            "HH0009: the log is corrupt at record 3: what is before it ends with record 1"
+        );
+    }
+
+    fn encoded(after: u64, count: usize) -> Vec<u8> {
+        super::super::encode_batch(&conformance::records(after, count)).remove(0).1
     }
 
     fn open(path: &std::path::Path) -> LocalLog {

@@ -17,6 +17,7 @@ pub struct MemoryLog {
 /// How the next append ends. The ones after it succeed again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NextAppend {
+    /// As it should.
     #[default]
     Succeeds,
     /// As if another writer had taken over. Nothing is written.
@@ -31,11 +32,12 @@ pub enum NextAppend {
 struct Disk {
     trimmed: Seq,
     /// Encoded as on a real disk, so that what cannot be written or read back shows in tests.
-    batches: Vec<(Seq, Vec<u8>)>,
+    parts: Vec<(Seq, Vec<u8>)>,
     next_append: NextAppend,
 }
 
 impl MemoryLog {
+    /// Creates an empty log.
     pub fn new() -> Self {
         MemoryLog::default()
     }
@@ -53,7 +55,7 @@ impl MemoryLog {
 impl Log for MemoryLog {
     async fn append(&mut self, expected: Seq, batch: &[Record]) -> Result<Seq, AppendError> {
         super::assert_continues(expected, batch);
-        let bytes = super::encode_batch(batch);
+        let parts = super::encode_batch(batch);
         let mut disk = self.disk();
         let found = disk.last();
         if found != expected {
@@ -62,13 +64,13 @@ impl Log for MemoryLog {
         let last = Seq(expected.0 + batch.len() as u64);
         match std::mem::take(&mut disk.next_append) {
             NextAppend::Succeeds => {
-                disk.batches.push((last, bytes));
+                disk.parts.extend(parts);
                 Ok(last)
             }
             NextAppend::IsRefused => Err(AppendError::Refused { expected, found: last }),
             NextAppend::FailsUnwritten => Err(AppendError::Io("a test lost the batch".to_owned())),
             NextAppend::FailsWritten => {
-                disk.batches.push((last, bytes));
+                disk.parts.extend(parts);
                 Err(AppendError::Io("a test lost the answer".to_owned()))
             }
         }
@@ -81,8 +83,8 @@ impl Log for MemoryLog {
         }
         let mut records = Vec::new();
         let mut bytes_read = 0;
-        for (last, bytes) in disk.batches.iter().filter(|(last, _)| *last > after) {
-            records.extend(super::decode_batch(*last, bytes)?.into_iter().filter(|it| it.seq > after));
+        for (last, bytes) in disk.parts.iter().filter(|(last, _)| *last > after) {
+            records.extend(super::decode_part(*last, bytes)?.into_iter().filter(|it| it.seq > after));
             bytes_read += bytes.len();
             if records.len() >= LOG_READ_RECORDS_MAX || bytes_read >= LOG_READ_BYTES_MAX {
                 break;
@@ -93,10 +95,10 @@ impl Log for MemoryLog {
 
     async fn trim(&mut self, through: Seq) -> Result<(), LogError> {
         let mut disk = self.disk();
-        let all_but_newest = disk.batches.len().saturating_sub(1);
-        let forgotten = disk.batches[..all_but_newest].partition_point(|(last, _)| *last <= through);
-        disk.trimmed = disk.batches[..forgotten].last().map_or(disk.trimmed, |(last, _)| *last);
-        disk.batches.drain(..forgotten);
+        let all_but_newest = disk.parts.len().saturating_sub(1);
+        let forgotten = disk.parts[..all_but_newest].partition_point(|(last, _)| *last <= through);
+        disk.trimmed = disk.parts[..forgotten].last().map_or(disk.trimmed, |(last, _)| *last);
+        disk.parts.drain(..forgotten);
         Ok(())
     }
 
@@ -108,7 +110,7 @@ impl Log for MemoryLog {
 
 impl Disk {
     fn last(&self) -> Seq {
-        self.batches.last().map_or(Seq::ZERO, |(last, _)| *last)
+        self.parts.last().map_or(Seq::ZERO, |(last, _)| *last)
     }
 }
 
@@ -133,7 +135,11 @@ mod tests {
             log.set_next_append(next);
             let answer = log.append(Seq::ZERO, &records(0, 2)).await;
             assert_eq!(answer.is_ok(), next == NextAppend::Succeeds, "{next:?}");
-            assert_eq!(log.clone().extent().await, Ok(Extent { trimmed: Seq::ZERO, last: Seq(last) }), "{next:?}");
+            assert_eq!(
+                log.clone().extent().await,
+                Ok(Extent { trimmed: Seq::ZERO, last: Seq(last) }),
+                "{next:?}"
+            );
             log.append(Seq(last), &records(last, 1)).await.expect("the append after it succeeds");
         };
         check(NextAppend::Succeeds, 2).await;

@@ -10,8 +10,8 @@
 //!    writer has taken over: the append is refused and nothing changes.
 //! 5. **Unknown after an I/O error.** The batch of an append that failed with [`AppendError::Io`], or whose
 //!    future was dropped, may be in the log or not. The writer opens the log again and reads how it ends.
-//! 6. **Trim forgets, it does not renumber.** Batches go whole, oldest first; the newest batch always stays,
-//!    so that an emptied log still knows its end. Reading what was forgotten is an error, not a gap.
+//! 6. **Trim forgets, it does not renumber.** Batches go oldest first, and the end of the newest always
+//!    stays, so that a log still knows where it ends. Reading what was forgotten is an error, not a gap.
 
 #[cfg(test)]
 mod conformance;
@@ -31,14 +31,14 @@ pub use memory::MemoryLog;
 /// Records in one batch. A writer with more appends them in the next one.
 pub const LOG_BATCH_RECORDS_MAX: usize = 1_024;
 
-/// Encoded bytes of one batch. Well above the largest record, which is one full journal: a writer closes its
-/// batch long before.
-pub const LOG_BATCH_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Encoded bytes beyond which a batch of several records is stored in several parts. One append nevertheless,
+/// but trimmed and read part by part.
+pub const LOG_PART_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Records after which a read stops. It ends with a whole batch, so it may return up to one batch more.
+/// Records after which a read stops. It ends with a whole part, so it may return up to one batch more.
 pub const LOG_READ_RECORDS_MAX: usize = 1_024;
 
-/// Encoded bytes after which a read stops. It ends with a whole batch, so it may return up to one batch more.
+/// Encoded bytes after which a read stops. It ends with a whole part, so it may return up to one part more.
 pub const LOG_READ_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// An ordered, durable sequence of records with one writer.
@@ -88,8 +88,10 @@ pub enum AppendError {
 /// Says why the log could not be read or trimmed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
+    /// What is stored with this record cannot be read, or does not follow what is before it.
     #[error("HH0009: the log is corrupt at record {}: {reason}", seq.0)]
     Corrupt { seq: Seq, reason: String },
+    /// What is stored with this record was written by a newer version.
     #[error("HH0011: record {} of the log has version {found}, this binary reads up to {supported}; use the newer binary", seq.0)]
     NewerVersion { seq: Seq, found: u8, supported: u8 },
     /// The records asked for were forgotten, so the state that asks cannot be brought up to date.
@@ -101,6 +103,7 @@ pub enum LogError {
     /// The file itself is damaged, wherever its records are.
     #[error("HH0009: log.redb is damaged: {0}")]
     Damaged(String),
+    /// Reading or trimming failed; the log may be sound.
     #[error("HH0041: the log failed: {0}")]
     Io(String),
 }
@@ -109,7 +112,9 @@ impl LogError {
     /// Returns the code the message begins with.
     pub fn code(&self) -> ErrorCode {
         match self {
-            LogError::Corrupt { .. } | LogError::Trimmed { .. } | LogError::Damaged(_) => ErrorCode::CorruptData,
+            LogError::Corrupt { .. } | LogError::Trimmed { .. } | LogError::Damaged(_) => {
+                ErrorCode::CorruptData
+            }
             LogError::NewerVersion { .. } => ErrorCode::NewerData,
             LogError::Io(_) => ErrorCode::StorageFailed,
         }
@@ -127,15 +132,22 @@ fn is_contiguous(after: Seq, records: &[Record]) -> bool {
     records.iter().zip(after.0 + 1..).all(|(record, seq)| record.seq.0 == seq)
 }
 
-/// Encodes a batch as the value of one row.
-fn encode_batch(batch: &[Record]) -> Vec<u8> {
+/// Encodes a batch, in parts if it is large. Each part comes with the seq of its last record.
+fn encode_batch(batch: &[Record]) -> Vec<(Seq, Vec<u8>)> {
     let bytes = codec::encode(&batch);
-    assert!(bytes.len() <= LOG_BATCH_BYTES_MAX, "a batch of {} bytes is too large", bytes.len());
-    bytes
+    match batch {
+        [.., last] if batch.len() == 1 || bytes.len() <= LOG_PART_BYTES_MAX => vec![(last.seq, bytes)],
+        _ => {
+            let (first_half, second_half) = batch.split_at(batch.len() / 2);
+            let mut parts = encode_batch(first_half);
+            parts.append(&mut encode_batch(second_half));
+            parts
+        }
+    }
 }
 
-/// Decodes the batch that ends with record `last`, and checks that it is one.
-fn decode_batch(last: Seq, bytes: &[u8]) -> Result<Vec<Record>, LogError> {
+/// Decodes the part that ends with record `last`, and checks that it is one.
+fn decode_part(last: Seq, bytes: &[u8]) -> Result<Vec<Record>, LogError> {
     let corrupt = |reason: String| LogError::Corrupt { seq: last, reason };
     let batch: Vec<Record> = codec::decode(bytes, String::new).map_err(|error| match error {
         StoreError::Corrupt { reason, .. } => corrupt(reason),
@@ -146,8 +158,8 @@ fn decode_batch(last: Seq, bytes: &[u8]) -> Result<Vec<Record>, LogError> {
     })?;
     let before = u64::try_from(batch.len()).ok().and_then(|len| last.0.checked_sub(len)).map(Seq);
     match before {
-        _ if batch.is_empty() => Err(corrupt("its batch is empty".to_owned())),
+        _ if batch.is_empty() => Err(corrupt("it has no records".to_owned())),
         Some(before) if is_contiguous(before, &batch) => Ok(batch),
-        _ => Err(corrupt("its batch has other sequence numbers".to_owned())),
+        _ => Err(corrupt("its records have other sequence numbers".to_owned())),
     }
 }

@@ -3,39 +3,27 @@
 //! Nothing in it changes before all of it was found to be sound: this binary knows the formats, the checksums
 //! hold, and the two files belong to one history. Each file is opened in rehearsal for that, and for good
 //! only then.
-//!
-//! A file appears under its name when it is complete. So an existing one that cannot be read is damaged, and
-//! never half created.
 
-use std::any::Any;
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use holiday_core::error::ErrorCode;
 use holiday_core::id::Seq;
-use holiday_core::state::{State, StoreError};
-use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
+use holiday_core::state::State;
 
-use super::rehearsal::Rehearsal;
-use super::{LOG_CACHE_BYTES, Overlay, STATE_CACHE_BYTES, VERIFIED_AT_OPEN_BYTES_MAX};
-use crate::log::local::LocalLog;
-use crate::log::{Extent, LogError};
-
-/// The format of `log.redb` and `state.redb`: which tables they have and what is in them. Values carry a
-/// version of their own.
-pub const FORMAT_VERSION: u32 = 1;
-
-/// What a file says about itself, in every format.
-const META: TableDefinition<'_, &str, u32> = TableDefinition::new("meta");
-const FORMAT_VERSION_KEY: &str = "format_version";
+use super::data_file::{DataFile, sync_dir};
+use super::{LOG_CACHE_BYTES, Overlay, STATE_CACHE_BYTES};
+use crate::log::{Extent, LocalLog};
 
 /// An open data directory.
 #[derive(Debug)]
 pub struct DataDir {
+    /// `log.redb`.
     pub log: LocalLog,
+    /// `state.redb`, and what will be written there.
     pub state: Overlay,
+    /// Held until the other two are closed.
     pub lock: DirLock,
 }
 
@@ -93,193 +81,12 @@ fn check_history(log: Extent, applied: Seq) -> Result<(), String> {
         return Err(format!("the state contains record {}, but the log ends at {}", applied.0, log.last.0));
     }
     if applied < log.trimmed {
-        return Err(format!("the state ends at record {}, but the log begins after {}", applied.0, log.trimmed.0));
+        return Err(format!(
+            "the state ends at record {}, but the log begins after {}",
+            applied.0, log.trimmed.0
+        ));
     }
     Ok(())
-}
-
-/// One database file of the directory.
-#[derive(Debug)]
-struct DataFile {
-    path: PathBuf,
-    cache_bytes: usize,
-}
-
-impl DataFile {
-    /// Opens the file in rehearsal, if it exists, and makes sure that it is one that this binary knows.
-    fn rehearse(&self) -> Result<Option<Database>, OpenError> {
-        let file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpenError::unusable(&self.path, &error)),
-        };
-        self.guard(|| {
-            let rehearsal = Rehearsal::new(file)?;
-            if rehearsal.is_empty()? {
-                return Err(Fault::Damaged("it is empty".to_owned()));
-            }
-            let verify = rehearsal.len()? <= VERIFIED_AT_OPEN_BYTES_MAX;
-            let mut db = Database::builder().set_cache_size(self.cache_bytes).create_with_backend(rehearsal)?;
-            check_format(&db)?;
-            // False means that it was repaired: by going back to an older state, or by guessing.
-            if verify && !db.check_integrity()? {
-                return Err(Fault::Damaged("its checksums do not match its content".to_owned()));
-            }
-            Ok(Some(db))
-        })
-    }
-
-    /// Looks into a rehearsed file. One that does not exist yet is empty.
-    fn inspect<T: Default>(
-        &self,
-        db: Option<Database>,
-        look: impl FnOnce(Database) -> Result<T, Fault>,
-    ) -> Result<T, OpenError> {
-        db.map_or(Ok(T::default()), |db| self.guard(|| look(db)))
-    }
-
-    fn open_or_create(&self) -> Result<Database, Fault> {
-        if !self.path.exists() {
-            self.create()?;
-        }
-        Ok(Database::builder().set_cache_size(self.cache_bytes).open(&self.path)?)
-    }
-
-    /// Creates the file under another name, and renames it when it is complete.
-    fn create(&self) -> Result<(), Fault> {
-        let unfinished = self.path.with_extension("redb.new");
-        match fs::remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
-        let db = Database::create(&unfinished)?;
-        write_format(&db, FORMAT_VERSION)?;
-        drop(db);
-        fs::rename(&unfinished, &self.path)?;
-        self.path.parent().map_or(Ok(()), sync_dir)?;
-        Ok(())
-    }
-
-    /// Runs `work` and says which file its fault is about.
-    ///
-    /// A panic is a fault as well: redb asserts what it reads from a page, and pages are only verified up to
-    /// a size. The database is dropped with the panic, so nobody sees it half changed.
-    fn guard<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, OpenError> {
-        let fault = match catch_unwind(AssertUnwindSafe(work)) {
-            Ok(Ok(done)) => return Ok(done),
-            Ok(Err(fault)) => fault,
-            Err(panic) => Fault::Damaged(text_of(panic.as_ref())),
-        };
-        let file = self.path.clone();
-        Err(match fault {
-            Fault::Damaged(reason) => OpenError::Damaged { file, reason },
-            Fault::Newer { found, supported } => OpenError::Newer { file, found, supported },
-            Fault::InUse => OpenError::InUse { dir: file },
-            Fault::Unusable(reason) => OpenError::Unusable { path: file, reason },
-        })
-    }
-}
-
-fn check_format(db: &Database) -> Result<(), Fault> {
-    let transaction = db.begin_read().map_err(redb::Error::from)?;
-    let found = match transaction.open_table(META) {
-        Ok(meta) => meta.get(FORMAT_VERSION_KEY)?.map(|version| version.value()),
-        Err(redb::TableError::Storage(error)) => return Err(error.into()),
-        Err(_) => None,
-    };
-    match found {
-        Some(FORMAT_VERSION) => Ok(()),
-        Some(found) if found > FORMAT_VERSION => Err(Fault::Newer { found, supported: FORMAT_VERSION }),
-        Some(found) => Err(Fault::Damaged(format!("format {found} was never written"))),
-        None => Err(Fault::Damaged("it has no format version".to_owned())),
-    }
-}
-
-fn write_format(db: &Database, version: u32) -> Result<(), redb::Error> {
-    let transaction = db.begin_write()?;
-    transaction.open_table(META)?.insert(FORMAT_VERSION_KEY, version)?;
-    Ok(transaction.commit()?)
-}
-
-/// Makes the names in a directory durable.
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    // The parent of a relative path with one component is the empty path.
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
-}
-
-fn text_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it cannot be read").to_owned()
-}
-
-/// What is wrong with a file, whichever it is.
-#[derive(Debug)]
-enum Fault {
-    Damaged(String),
-    Newer { found: u32, supported: u32 },
-    InUse,
-    Unusable(String),
-}
-
-impl From<redb::Error> for Fault {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::Io(error) => error.into(),
-            redb::Error::DatabaseAlreadyOpen => Fault::InUse,
-            error => Fault::Damaged(error.to_string()),
-        }
-    }
-}
-
-impl From<DatabaseError> for Fault {
-    fn from(error: DatabaseError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<StorageError> for Fault {
-    fn from(error: StorageError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            // A file that is too short, and one that does not begin as redb's do.
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => Fault::Damaged(error.to_string()),
-            _ => Fault::Unusable(error.to_string()),
-        }
-    }
-}
-
-impl From<LogError> for Fault {
-    fn from(error: LogError) -> Self {
-        match error {
-            LogError::Corrupt { seq, reason } => Fault::Damaged(format!("record {}: {reason}", seq.0)),
-            LogError::Damaged(reason) => Fault::Damaged(reason),
-            LogError::NewerVersion { found, supported, .. } => Fault::newer_value(found, supported),
-            LogError::Trimmed { .. } => Fault::Damaged(error.to_string()),
-            LogError::Io(reason) => Fault::Unusable(reason),
-        }
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Corrupt { key, reason } => Fault::Damaged(format!("key {key}: {reason}")),
-            StoreError::NewerVersion { found, supported, .. } => Fault::newer_value(found, supported),
-            StoreError::Io(reason) => Fault::Unusable(reason),
-        }
-    }
-}
-
-impl Fault {
-    fn newer_value(found: u8, supported: u8) -> Self {
-        Fault::Newer { found: found.into(), supported: supported.into() }
-    }
 }
 
 /// Says why a data directory could not be opened. Nothing in it was changed.
@@ -290,6 +97,7 @@ pub enum OpenError {
         dir.display()
     )]
     InUse { dir: PathBuf },
+    /// Of this file alone or of a value in it.
     #[error(
         "HH0011: {} was written by a newer version (format {found}, this binary knows up to {supported}); \
          nothing was changed, use the newer binary",
@@ -302,12 +110,14 @@ pub enum OpenError {
         file.display()
     )]
     Damaged { file: PathBuf, reason: String },
+    /// Each file is sound, but records between them are missing.
     #[error(
         "HH0009: log.redb and state.redb in {} do not belong together: {reason}; \
          nothing was changed, restore both from one backup or choose another --data-dir",
         dir.display()
     )]
     Mismatch { dir: PathBuf, reason: String },
+    /// Not writable, no space left, or another I/O error.
     #[error(
         "HH0041: {} cannot be used: {reason}; make it writable and free some space, or choose another --data-dir",
         path.display()
@@ -326,7 +136,248 @@ impl OpenError {
         }
     }
 
-    fn unusable(path: &Path, error: &io::Error) -> Self {
+    pub(super) fn unusable(path: &Path, error: &io::Error) -> Self {
         OpenError::Unusable { path: path.to_owned(), reason: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use bytes::Bytes;
+    use holiday_core::event::{Event, Record};
+    use holiday_core::state::{Kv, key};
+    use holiday_core::time::Timestamp;
+    use redb::Database;
+
+    use super::super::conformance::Random;
+    use super::super::data_file::write_format;
+    use super::*;
+    use crate::log::Log;
+
+    const FILES: [&str; 2] = ["log.redb", "state.redb"];
+    const FILLED: u64 = 60;
+
+    #[tokio::test]
+    async fn what_was_stored_is_there_when_opened_again() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut data = DataDir::open(&dir.path().join("data")).expect("creates it");
+        fill(&mut data, 5).await;
+        drop(data);
+        let mut data = DataDir::open(&dir.path().join("data")).expect("opens it");
+        assert_eq!(data.log.extent().await, Ok(Extent { trimmed: Seq::ZERO, last: Seq(5) }));
+        assert_eq!(State::new(data.state).applied().expect("reads"), Seq(5));
+    }
+
+    #[test]
+    fn a_directory_has_one_host() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let data = DataDir::open(dir.path()).expect("creates it");
+        check_refused(
+            dir.path(),
+            "HH0010: data directory <dir> is in use by another holiday-host; stop it or choose another --data-dir",
+        );
+        drop(data);
+        DataDir::open(dir.path()).expect("the first has let go");
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_in_either_file() {
+        for name in FILES {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            drop(DataDir::open(dir.path()).expect("creates it"));
+            write_format(&Database::open(dir.path().join(name)).expect("opens"), 7).expect("writes");
+            check_refused(
+                dir.path(),
+                &format!(
+                    "HH0011: <dir>/{name} was written by a newer version (format 7, this binary knows up to 1); \
+                     nothing was changed, use the newer binary"
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_none_of_ours_is_refused() {
+        let check = |content: &[u8], reason: &str| {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            fs::write(dir.path().join("state.redb"), content).expect("writes");
+            check_refused(
+                dir.path(),
+                &format!(
+                    "HH0009: <dir>/state.redb is damaged, or not a file of holiday-host: {reason}; \
+                     nothing was changed, restore the directory from a backup or choose another --data-dir"
+                ),
+            );
+        };
+        check(b"", "it is empty");
+        check(b"SQLite format 3", "Not a redb database: magic number mismatch");
+        check(&[0; 10_000], "Not a redb database: magic number mismatch");
+    }
+
+    #[test]
+    fn a_database_of_another_program_is_refused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        drop(Database::create(dir.path().join("log.redb")).expect("creates"));
+        check_refused(
+            dir.path(),
+            "HH0009: <dir>/log.redb is damaged, or not a file of holiday-host: it has no format version; \
+             nothing was changed, restore the directory from a backup or choose another --data-dir",
+        );
+    }
+
+    #[tokio::test]
+    async fn files_of_two_histories_are_refused() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut data = DataDir::open(dir.path()).expect("creates it");
+        fill(&mut data, 5).await;
+        data.log.trim(Seq(3)).await.expect("trims");
+        drop(data);
+        let state = fs::read(dir.path().join("state.redb")).expect("reads");
+        fs::remove_file(dir.path().join("state.redb")).expect("removes");
+        let check = |reason: &str| {
+            check_refused(
+                dir.path(),
+                &format!(
+                    "HH0009: log.redb and state.redb in <dir> do not belong together: {reason}; \
+                     nothing was changed, restore both from one backup or choose another --data-dir"
+                ),
+            );
+        };
+        check("the state ends at record 0, but the log begins after 3");
+        fs::write(dir.path().join("state.redb"), state).expect("writes");
+        fs::remove_file(dir.path().join("log.redb")).expect("removes");
+        check("the state contains record 5, but the log ends at 0");
+    }
+
+    #[tokio::test]
+    async fn a_lost_state_file_is_made_again_from_a_whole_log() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut data = DataDir::open(dir.path()).expect("creates it");
+        fill(&mut data, 5).await;
+        drop(data);
+        fs::remove_file(dir.path().join("state.redb")).expect("removes");
+        let data = DataDir::open(dir.path()).expect("the log has all records");
+        assert_eq!(State::new(data.state).applied().expect("reads"), Seq::ZERO);
+    }
+
+    #[test]
+    fn what_an_interrupted_creation_left_is_no_obstacle() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::write(dir.path().join("log.redb.new"), [0; 5_000]).expect("writes");
+        DataDir::open(dir.path()).expect("starts over");
+        assert!(!dir.path().join("log.redb.new").exists());
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_a_directory_is_named() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        fs::write(dir.path().join("file"), "").expect("writes");
+        let path = dir.path().join("file/data");
+        let error = DataDir::open(&path).expect_err("a file has no directories in it");
+        assert_eq!(error.code(), ErrorCode::StorageFailed);
+        assert!(error.to_string().contains(path.to_str().expect("utf-8")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_survives_a_kill() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (killed, _) = files_killed_and_closed(dir.path()).await;
+        let dir = directory_of(&killed);
+        check_filled(DataDir::open(dir.path()).expect("redb repairs it")).await;
+    }
+
+    /// Damage is found, or is where nothing is stored; and it is never a panic.
+    #[tokio::test]
+    async fn a_damaged_file_is_refused_unchanged_or_has_lost_nothing() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (killed, closed) = files_killed_and_closed(dir.path()).await;
+        let mut random = Random(1);
+        let mut refused = 0;
+        for files in [killed, closed].iter().cycle().take(60) {
+            let mut files = files.clone();
+            damage(&mut files[random.below(2)], &mut random);
+            let dir = directory_of(&files);
+            match DataDir::open(dir.path()) {
+                Ok(data) => check_filled(data).await,
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(error.code(), ErrorCode::CorruptData, "{error}");
+                    assert!(read_files(dir.path()) == files, "something was changed");
+                }
+            }
+        }
+        assert!(refused > 20, "only {refused} were noticed");
+    }
+
+    /// A filled directory: its files as a kill leaves them, and after an orderly end.
+    async fn files_killed_and_closed(dir: &Path) -> ([Vec<u8>; 2], [Vec<u8>; 2]) {
+        let mut data = DataDir::open(dir).expect("creates it");
+        fill(&mut data, FILLED).await;
+        let killed = read_files(dir);
+        drop(data);
+        (killed, read_files(dir))
+    }
+
+    fn read_files(dir: &Path) -> [Vec<u8>; 2] {
+        FILES.map(|name| fs::read(dir.join(name)).expect("reads"))
+    }
+
+    fn directory_of(files: &[Vec<u8>; 2]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for (name, content) in FILES.iter().zip(files) {
+            fs::write(dir.path().join(name), content).expect("writes");
+        }
+        dir
+    }
+
+    fn damage(file: &mut Vec<u8>, random: &mut Random) {
+        // Most of a small file is empty, and nothing can break there.
+        let at =
+            (0..).map(|_| random.below(file.len())).find(|at| file[*at] != 0).expect("a header at least");
+        match random.below(4) {
+            0 => file.truncate(at),
+            1 => file[at] ^= 1 << random.below(8),
+            // The beginning holds the headers, where one bit means most.
+            2 => file[at % 512] ^= 1 << random.below(8),
+            _ => file[at..].iter_mut().take(64).for_each(|byte| *byte = random.byte()),
+        }
+    }
+
+    async fn fill(data: &mut DataDir, records: u64) {
+        for seq in 1..=records {
+            let record = Record { seq: Seq(seq), at: Timestamp::from_millis(seq), event: Event::Wake };
+            data.log.append(Seq(seq - 1), &[record]).await.expect("appends");
+            data.state.put(seq.to_be_bytes().to_vec(), Bytes::from(vec![b'v'; 100])).expect("puts");
+        }
+        data.state.put(key::applied(), Bytes::copy_from_slice(&key::encode_seq(Seq(records)))).expect("puts");
+        let written = data.state.freeze().expect("rows changed").write().expect("writes");
+        data.state.checkpointed(&written).expect("refreshes");
+    }
+
+    async fn check_filled(mut data: DataDir) {
+        assert_eq!(data.log.read(Seq::ZERO).await.expect("reads").len() as u64, FILLED);
+        let mut rows = 0;
+        let mut visit = |_: &[u8], _: &[u8]| {
+            rows += 1;
+            ControlFlow::Continue(())
+        };
+        data.state.scan(&[0; 8]..&[0, 0, 0, 0, 1], &mut visit).expect("scans");
+        assert_eq!(rows, FILLED);
+    }
+
+    /// Opens a directory that must be refused: with this message, and unchanged.
+    fn check_refused(dir: &Path, message: &str) {
+        let files = || {
+            let entries = fs::read_dir(dir).expect("reads").map(|entry| entry.expect("reads").path());
+            let mut files: Vec<_> = entries.filter(|path| !path.ends_with("lock")).collect();
+            files.sort();
+            files.into_iter().map(|path| (fs::read(&path).expect("reads"), path)).collect::<Vec<_>>()
+        };
+        let before = files();
+        let error = DataDir::open(dir).expect_err("must be refused").to_string();
+        assert_eq!(error.replace(dir.to_str().expect("utf-8"), "<dir>"), message);
+        assert!(files() == before, "something was changed");
     }
 }

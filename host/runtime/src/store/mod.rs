@@ -16,6 +16,7 @@
 #[cfg(test)]
 mod conformance;
 pub mod data_dir;
+mod data_file;
 pub mod overlay;
 mod redb;
 mod rehearsal;

@@ -69,19 +69,27 @@ impl Overlay {
     /// The last reference to its rows is in `written`. Dropping that takes a while for many rows, and is
     /// better done on the thread that wrote them.
     pub fn checkpointed(&mut self, written: &Written) -> Result<(), StoreError> {
-        let frozen = self.frozen.as_ref().expect("a checkpoint comes from a freeze and is in flight until now");
-        assert!(Arc::ptr_eq(frozen, &written.layer), "a checkpoint comes back to the overlay it was taken from");
+        let frozen =
+            self.frozen.as_ref().expect("a checkpoint comes from a freeze and is in flight until now");
+        assert!(
+            Arc::ptr_eq(frozen, &written.layer),
+            "a checkpoint comes back to the overlay it was taken from"
+        );
         self.base.refresh()?;
         self.frozen = None;
         Ok(())
     }
 
-    /// Drops every change since the last checkpoint, for a host that lost its log to another one.
+    /// Drops every change that is not on disk, for a host that lost its log to another one. That includes the
+    /// frozen layer of a checkpoint that was given up.
     ///
-    /// A checkpoint in flight must be waited for first: whether its rows are on disk decides what the rows
-    /// applied next belong on.
+    /// A write under way must be waited for first, since it decides what the next rows belong on: none of the
+    /// checkpoint's handles may be left.
     pub fn revert(&mut self) -> Result<(), StoreError> {
-        assert!(self.frozen.is_none(), "the checkpoint in flight is waited for before a revert");
+        if let Some(frozen) = &self.frozen {
+            assert_eq!(Arc::strong_count(frozen), 1, "a checkpoint under way is waited for before a revert");
+        }
+        self.frozen = None;
         self.active = Layer::default();
         self.base.refresh()
     }
@@ -126,7 +134,7 @@ impl Kv for Overlay {
         let upper = self.active.range(&range);
         let lower = self.frozen.iter().flat_map(|frozen| frozen.range(&range));
         let mut slots = merge(upper, lower).peekable();
-        let mut base = self.base.scan(range)?;
+        let mut base = self.base.scan(range.clone())?;
         let mut row = base.next().transpose()?;
         loop {
             let order = match (slots.peek(), &row) {
@@ -257,4 +265,211 @@ fn merge<'a>(
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ::redb::backends::InMemoryBackend;
+
+    use super::super::conformance::{self, Random};
+    use super::*;
+
+    #[test]
+    fn conforms_over_an_empty_base() {
+        conformance::check(|rows| with_rows(in_memory(), rows));
+    }
+
+    #[test]
+    fn conforms_with_its_rows_in_three_layers() {
+        conformance::check(|rows| {
+            let mut overlay = in_memory();
+            let third = |nth| rows.iter().copied().skip(nth).step_by(3).collect::<Vec<_>>();
+            overlay = with_rows(overlay, &third(0));
+            // Rows that the layers above delete or overwrite must not shine through.
+            overlay = with_rows(overlay, &[("a", "stale"), ("b", "stale"), ("c", "stale"), ("cc", "stale")]);
+            overlay = with_rows(overlay, &third(0));
+            flush(&mut overlay);
+            for key in ["a", "b", "c", "cc"] {
+                overlay.delete(key.as_bytes()).expect("deletes");
+            }
+            overlay = with_rows(overlay, &third(0));
+            overlay = with_rows(overlay, &third(1));
+            let _in_flight = overlay.freeze();
+            with_rows(overlay, &third(2))
+        });
+    }
+
+    #[test]
+    fn a_row_that_dies_young_leaves_nothing_behind() {
+        let mut overlay = with_rows(in_memory(), &[("old", "1")]);
+        flush(&mut overlay);
+        overlay = with_rows(overlay, &[("young", "1"), ("young", "22")]);
+        assert_eq!((overlay.active_rows(), overlay.active_bytes()), (1, 7 + ROW_OVERHEAD_BYTES));
+        overlay.delete(b"young").expect("deletes");
+        overlay.delete(b"never there").expect("deletes");
+        assert_eq!((overlay.active_rows(), overlay.active_bytes()), (0, 0));
+        assert!(overlay.freeze().is_none());
+        overlay.delete(b"old").expect("deletes");
+        assert_eq!((overlay.active_rows(), overlay.active_bytes()), (1, 3 + ROW_OVERHEAD_BYTES));
+    }
+
+    #[test]
+    fn one_checkpoint_at_a_time_and_a_failed_one_is_written_again() {
+        let mut overlay = with_rows(in_memory(), &[("a", "1")]);
+        let checkpoint = overlay.freeze().expect("a row changed");
+        overlay = with_rows(overlay, &[("b", "2")]);
+        assert!(overlay.freeze().is_none(), "the first is in flight");
+        drop(checkpoint.write().expect("writes"));
+        let written = checkpoint.write().expect("writes again");
+        overlay.checkpointed(&written).expect("refreshes");
+        assert!(overlay.freeze().is_some());
+    }
+
+    /// Random changes, checkpoints and crashes, compared with a plain map at every step.
+    #[test]
+    fn behaves_like_a_map_whatever_is_written_when() {
+        for seed in 0..12 {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let mut it = Model::new(&dir.path().join("state.redb"), seed);
+            for _ in 0..500 {
+                it.step();
+            }
+        }
+    }
+
+    struct Model {
+        random: Random,
+        overlay: Option<Overlay>,
+        open: Box<dyn Fn() -> Overlay>,
+        map: BTreeMap<Vec<u8>, Bytes>,
+        in_flight: Option<(Checkpoint, BTreeMap<Vec<u8>, Bytes>)>,
+        on_disk: BTreeMap<Vec<u8>, Bytes>,
+    }
+
+    impl Model {
+        fn new(path: &Path, seed: u64) -> Self {
+            let path = path.to_owned();
+            let open = move || Overlay::new(Database::create(&path).expect("opens")).expect("has its table");
+            Model {
+                random: Random(seed),
+                overlay: Some(open()),
+                open: Box::new(open),
+                map: BTreeMap::new(),
+                in_flight: None,
+                on_disk: BTreeMap::new(),
+            }
+        }
+
+        fn step(&mut self) {
+            let key = self.key();
+            let overlay = self.overlay.as_mut().expect("open between steps");
+            match self.random.below(100) {
+                0..35 => {
+                    let value = Bytes::from(vec![b'v'; self.random.below(40)]);
+                    overlay.put(key.clone(), value.clone()).expect("puts");
+                    self.map.insert(key, value);
+                }
+                35..65 => {
+                    overlay.delete(&key).expect("deletes");
+                    self.map.remove(&key);
+                }
+                65..80 => assert_eq!(overlay.get(&key).expect("gets"), self.map.get(&key).cloned()),
+                80..92 => {
+                    let (end, limit) = (self.key(), 1 + self.random.below(20));
+                    self.check_scan(&key, &end, limit);
+                }
+                92..96 => {
+                    if let Some(checkpoint) = overlay.freeze() {
+                        self.in_flight = Some((checkpoint, self.map.clone()));
+                    }
+                }
+                96..98 => self.finish_checkpoint(),
+                98 => self.crash(),
+                _ => {
+                    self.write_or_give_up();
+                    self.overlay.as_mut().expect("open").revert().expect("reverts");
+                    self.map = self.on_disk.clone();
+                }
+            }
+            self.check_invariants();
+        }
+
+        /// One of few keys, so that they meet in the layers; some are prefixes of others.
+        fn key(&mut self) -> Vec<u8> {
+            let len = 1 + self.random.below(3);
+            (0..len).map(|_| b'a' + self.random.byte() % 4).collect()
+        }
+
+        fn check_scan(&self, start: &[u8], end: &[u8], limit: usize) {
+            let mut found = Vec::new();
+            let mut visit = |key: &[u8], value: &[u8]| {
+                found.push((key.to_vec(), Bytes::copy_from_slice(value)));
+                if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            };
+            self.overlay.as_ref().expect("open").scan(start..end, &mut visit).expect("scans");
+            let expected: Vec<_> = match start < end {
+                true => self.map.range(start.to_vec()..end.to_vec()).take(limit).collect(),
+                false => Vec::new(),
+            };
+            assert_eq!(found.iter().map(|(key, value)| (key, value)).collect::<Vec<_>>(), expected);
+        }
+
+        fn finish_checkpoint(&mut self) {
+            if let Some((checkpoint, map)) = self.in_flight.take() {
+                let written = checkpoint.write().expect("writes");
+                self.overlay.as_mut().expect("open").checkpointed(&written).expect("refreshes");
+                self.on_disk = map;
+            }
+        }
+
+        /// The checkpoint in flight is written or not, and the overlay is not told.
+        fn write_or_give_up(&mut self) {
+            if let Some((checkpoint, map)) = self.in_flight.take()
+                && self.random.below(2) == 0
+            {
+                checkpoint.write().expect("writes");
+                self.on_disk = map;
+            }
+        }
+
+        /// Everything in memory is gone.
+        fn crash(&mut self) {
+            self.write_or_give_up();
+            self.overlay = None;
+            self.overlay = Some((self.open)());
+            self.map = self.on_disk.clone();
+            self.check_scan(b"", b"z", usize::MAX);
+        }
+
+        fn check_invariants(&self) {
+            let overlay = self.overlay.as_ref().expect("open");
+            let mut bytes = 0;
+            for (key, slot) in &overlay.active.rows {
+                bytes += key.len() + slot.len() + ROW_OVERHEAD_BYTES;
+                let exists_below = overlay.exists_below(key).expect("looks");
+                assert!(exists_below || slot.value().is_some(), "a tombstone for nothing: {key:?}");
+            }
+            assert_eq!(bytes, overlay.active_bytes());
+        }
+    }
+
+    fn in_memory() -> Overlay {
+        let db = Database::builder().create_with_backend(InMemoryBackend::new()).expect("opens in memory");
+        Overlay::new(db).expect("has its table")
+    }
+
+    fn with_rows(mut overlay: Overlay, rows: &[(&str, &str)]) -> Overlay {
+        for (key, value) in rows {
+            let value = Bytes::copy_from_slice(value.as_bytes());
+            overlay.put(key.as_bytes().to_vec(), value).expect("puts");
+        }
+        overlay
+    }
+
+    fn flush(overlay: &mut Overlay) {
+        let written = overlay.freeze().expect("a row changed").write().expect("writes");
+        overlay.checkpointed(&written).expect("refreshes");
+    }
 }

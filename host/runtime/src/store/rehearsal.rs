@@ -28,9 +28,8 @@ struct Pages {
 }
 
 impl Rehearsal {
-    pub(super) fn new(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(Rehearsal(Mutex::new(Pages { file, file_len: len, len, changed: BTreeMap::new() })))
+    pub(super) fn new(file: File, len: u64) -> Self {
+        Rehearsal(Mutex::new(Pages { file, file_len: len, len, changed: BTreeMap::new() }))
     }
 
     fn pages(&self) -> io::Result<MutexGuard<'_, Pages>> {
@@ -122,4 +121,47 @@ impl Pages {
 fn span(base: u64, from: u64, to: u64) -> std::ops::Range<usize> {
     let index = |at: u64| usize::try_from(at - base).expect("a span lies within a buffer in memory");
     index(from)..index(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::conformance::Random;
+    use super::*;
+
+    #[test]
+    fn behaves_like_a_file_and_leaves_the_real_one_alone() {
+        for seed in 0..50 {
+            let mut random = Random(seed);
+            let mut model: Vec<u8> = (0..random.below(20_000)).map(|_| random.byte()).collect();
+            let original = model.clone();
+            let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+            file.write_all(&model).expect("writes");
+            let rehearsal = Rehearsal::new(file.reopen().expect("reopens"), model.len() as u64);
+            for _ in 0..50 {
+                let (at, len) = (random.below(model.len() + 1), random.below(9_000));
+                let end = model.len().min(at + len);
+                match random.below(5) {
+                    0 => {
+                        let len = random.below(30_000);
+                        model.resize(len, 0);
+                        rehearsal.set_len(len as u64).expect("resizes");
+                    }
+                    1 | 2 => {
+                        model[at..end].fill(7);
+                        rehearsal.write(at as u64, &model[at..end]).expect("writes");
+                    }
+                    _ => {
+                        let mut found = vec![9; end - at];
+                        rehearsal.read(at as u64, &mut found).expect("reads");
+                        assert!(found == model[at..end], "seed {seed}: {at}..{end}");
+                    }
+                }
+                assert_eq!(rehearsal.len().expect("has one"), model.len() as u64);
+            }
+            assert!(rehearsal.read(model.len() as u64, &mut [0]).is_err());
+            assert!(std::fs::read(file.path()).expect("reads") == original);
+        }
+    }
 }

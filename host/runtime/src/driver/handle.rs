@@ -77,11 +77,11 @@ pub(super) enum Request {
     Output { invocation: InvocationId, outcome: Reply<Option<Outcome>> },
     /// Record what an operator or an outsider asks for, and say when it is durable.
     Operate { event: Box<Event>, done: Reply<()> },
-    /// Record what an attempt did.
-    Attempt { attempt: AttemptId, events: Vec<Event> },
+    /// Record what an attempt did. One that a rebuilt driver did not start itself is not listened to.
+    Attempt { attempt: AttemptId, generation: u64, events: Vec<Event> },
     Query(Query),
-    /// The checkpoint that was under way is written, or has failed.
-    Checkpointed(Result<(), holiday_core::state::StoreError>),
+    /// The checkpoint that was under way has ended.
+    Checkpointed,
     /// The log writer has stopped.
     LogStopped(crate::log::AppendError),
     /// Start nothing new, write everything down, stop.
@@ -100,6 +100,8 @@ pub(super) struct Shared {
 pub struct Handle {
     pub(super) requests: mpsc::Sender<Request>,
     pub(super) shared: Arc<Shared>,
+    /// How often the driver was rebuilt before it gave this handle away.
+    pub(super) generation: u64,
 }
 
 impl fmt::Debug for Handle {
@@ -198,7 +200,11 @@ impl Handle {
     /// Records what an attempt did, in the order of its events.
     pub fn record(&self, attempt: AttemptId, events: Vec<Event>) {
         // A driver that is gone needs no events: the attempt will be repeated from the log.
-        drop(self.requests.send(Request::Attempt { attempt, events }));
+        drop(self.requests.send(Request::Attempt { attempt, generation: self.generation, events }));
+    }
+
+    pub(super) fn publish(&self, catalog: Catalog) {
+        *self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
     }
 
     async fn operate(&self, event: Event) -> Result<(), HandleError> {

@@ -1,3 +1,467 @@
 //! The driver: one thread that owns the state and turns what happens into records.
+//!
+//! ```text
+//! ingress, admin, attempts ──Request──▶ driver ──records + held releases──▶ log writer ──▶ disk
+//!                                         │ ▲                                   │
+//!                          start, notify  ▼ │ events                  releases  ▼ (answers, permits)
+//!                                       attempts                             outside
+//! ```
+//!
+//! Two rules make it both safe and fast:
+//!
+//! - **Output commit.** A record is applied at once, and what follows from it inside the host goes ahead.
+//!   What leaves the host ([`Effect::leaves_the_host`], and every reply) travels with its records to the log
+//!   writer, which releases it when they are durable.
+//! - **Group commit.** While one batch is being written, the next one gathers: one fsync covers it whole.
+//!
+//! Invariants: only this thread touches the state; `at` never goes back; a checkpoint is never written ahead
+//! of the durable log; if the log refuses an append, everything after its last durable record is dropped and
+//! rebuilt, as after a crash.
+
+mod attempts;
+mod checkpoint;
 mod handle;
+mod replies;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use holiday_core::effect::Effect;
+use holiday_core::engine::{self, Refusal};
+use holiday_core::event::{Event, Invoke, Record};
+use holiday_core::id::{AttemptId, InvocationId, Seq};
+use holiday_core::state::{State, StoreError};
+use holiday_core::time::Timestamp;
+use holiday_core::value::Outcome;
+use tokio::sync::oneshot;
+
+use crate::clock;
+use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log, LogError};
+use crate::store::{ACTIVE_BYTES_MAX, Overlay};
+use attempts::Attempts;
+use checkpoint::{Checkpointer, Finished};
 pub use handle::{Accepted, Catalog, Handle, HandleError, Invoker};
+use handle::{Reply, Request, Shared};
+use replies::Replies;
+pub use writer::Statistics;
+use writer::{Release, Writer};
+
+/// Records of one batch: what a busy driver hands to the log at once.
+pub const BATCH_RECORDS_MAX: usize = LOG_BATCH_RECORDS_MAX / 2;
+
+/// Records between two checkpoints: about how many a start has to replay.
+pub const CHECKPOINT_RECORDS: u64 = 200_000;
+
+/// Bytes of changed rows that make a checkpoint worth its while; a quarter of what may gather.
+pub const CHECKPOINT_BYTES: usize = ACTIVE_BYTES_MAX / 4;
+
+/// The longest sleep of the driver, so that a clock that was set is noticed.
+const NAP_MAX: Duration = Duration::from_secs(1);
+
+/// How the driver is to work.
+#[derive(Clone, Debug)]
+pub struct DriverConfig {
+    /// Attempts that hold an instance at the same time.
+    pub running_attempts_max: usize,
+}
+
+/// Why the driver stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Append(AppendError),
+    #[error("HH0049: a rule of the host was broken, see the log; restart it, nothing durable is lost")]
+    Panicked,
+}
+
+/// A driver that runs; it ends by [`Request::Shutdown`] or by an error.
+#[derive(Debug)]
+pub struct Running {
+    pub handle: Handle,
+    pub statistics: Arc<Statistics>,
+    /// How it ended. A sender that was dropped means that the thread has panicked.
+    pub ended: oneshot::Receiver<Result<(), DriverError>>,
+}
+
+impl Handle {
+    /// Asks the driver to write everything down and stop. [`Running::ended`] says when it has.
+    pub fn shut_down(&self) {
+        drop(self.requests.send(Request::Shutdown));
+    }
+}
+
+/// Rebuilds the state from the log and starts the driver.
+///
+/// Blocks until the log is replayed. `runtime` serves logs that need one.
+pub fn start<L: Log + 'static>(
+    log: L,
+    store: Overlay,
+    invoker: Arc<dyn Invoker>,
+    config: DriverConfig,
+    runtime: tokio::runtime::Handle,
+) -> Result<Running, DriverError> {
+    let (requests, received) = mpsc::channel();
+    let handle = Handle { requests, shared: Arc::new(Shared::default()), generation: 0 };
+    let statistics = Arc::new(Statistics::default());
+    let mut driver = Driver {
+        state: State::new(store),
+        last: Seq::ZERO,
+        now: Timestamp::ZERO,
+        batch: Vec::new(),
+        releases: Vec::new(),
+        replies: Replies::default(),
+        attempts: Attempts::new(config.running_attempts_max),
+        invoker,
+        writer: None,
+        checkpointer: Checkpointer::default(),
+        handle: handle.clone(),
+        statistics: Arc::clone(&statistics),
+        runtime,
+    };
+    driver.rebuild(log)?;
+    let (end, ended) = oneshot::channel();
+    thread::Builder::new()
+        .name("driver".to_owned())
+        .spawn(move || drop(end.send(driver.run(&received))))
+        .expect("the operating system gives one more thread");
+    Ok(Running { handle, statistics, ended })
+}
+
+struct Driver<L> {
+    state: State<Overlay>,
+    /// The last record applied.
+    last: Seq,
+    /// The time of the last record.
+    now: Timestamp,
+    /// Records applied and not yet handed to the log writer.
+    batch: Vec<Record>,
+    /// What waits for the records up to the end of the batch.
+    releases: Vec<Release>,
+    replies: Replies,
+    attempts: Attempts,
+    invoker: Arc<dyn Invoker>,
+    writer: Option<Writer<L>>,
+    checkpointer: Checkpointer,
+    handle: Handle,
+    statistics: Arc<Statistics>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl<L: Log + 'static> Driver<L> {
+    /// Brings the state up to the end of the log, and carries out what was left to do.
+    fn rebuild(&mut self, mut log: L) -> Result<(), DriverError> {
+        self.last = self.state.applied()?;
+        loop {
+            let records = self.runtime.block_on(log.read(self.last))?;
+            let Some(end) = records.last() else { break };
+            (self.last, self.now) = (end.seq, self.now.max(end.at));
+            for record in &records {
+                engine::apply(&mut self.state, record)?;
+            }
+        }
+        let writer = Writer::start(log, self.last, &self.handle, &self.statistics, self.runtime.clone());
+        self.checkpointer.begin_after(self.state.applied()?);
+        self.writer = Some(writer);
+        self.publish_catalog()?;
+        let effects = engine::recover(&self.state)?;
+        self.carry_out(effects)?;
+        self.start_ready_attempts()?;
+        self.hand_over();
+        Ok(())
+    }
+
+    fn run(mut self, requests: &Receiver<Request>) -> Result<(), DriverError> {
+        loop {
+            if let Some(request) = self.next_request(requests)? {
+                if !self.take(request)? {
+                    return self.stop();
+                }
+                while self.batch.len() < BATCH_RECORDS_MAX
+                    && let Ok(request) = requests.try_recv()
+                {
+                    if !self.take(request)? {
+                        return self.stop();
+                    }
+                }
+            }
+            self.fire_timers()?;
+            self.start_ready_attempts()?;
+            self.hand_over();
+            self.checkpoint_if_due()?;
+        }
+    }
+
+    /// Waits for a request, or until a timer is due.
+    fn next_request(&self, requests: &Receiver<Request>) -> Result<Option<Request>, DriverError> {
+        let nap = match engine::next_wakeup(&self.state)? {
+            None => NAP_MAX,
+            Some(due) => Duration::from_millis(due.millis_since(clock::now())).min(NAP_MAX),
+        };
+        match requests.recv_timeout(nap) {
+            Ok(request) => Ok(Some(request)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => unreachable!("the driver holds a handle of its own"),
+        }
+    }
+
+    /// Does what is asked; `false` is the end.
+    fn take(&mut self, request: Request) -> Result<bool, DriverError> {
+        match request {
+            Request::Invoke { invoke, accepted, outcome } => self.invoke(*invoke, accepted, outcome)?,
+            Request::Attach { invocation, outcome } => self.attach(invocation, outcome)?,
+            Request::Output { invocation, outcome } => self.output(invocation, outcome)?,
+            Request::Operate { event, done } => self.operate(*event, done)?,
+            Request::Attempt { attempt, generation, events } => {
+                if generation == self.handle.generation {
+                    self.attempt(attempt, events)?;
+                }
+            }
+            Request::Query(query) => query(&self.state),
+            Request::Checkpointed => self.checkpointed()?,
+            Request::LogStopped(error) => self.log_stopped(error)?,
+            Request::Shutdown => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    // Requests
+
+    fn invoke(
+        &mut self,
+        invoke: Invoke,
+        accepted: Reply<Accepted>,
+        outcome: Option<oneshot::Sender<Outcome>>,
+    ) -> Result<(), DriverError> {
+        let event = Event::Invoke(invoke);
+        let Event::Invoke(invoke) = &event else { unreachable!("made one line above") };
+        let admission = match outcome {
+            Some(_) => engine::admit_call(&self.state, invoke)?,
+            None => engine::admit(&self.state, &event)?,
+        };
+        match admission {
+            Err(refusal) => self.reply(accepted, Err(refusal)),
+            Ok(()) => {
+                self.replies.expect(invoke.id, accepted, outcome);
+                self.record(event)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self, invocation: InvocationId, outcome: Reply<Outcome>) -> Result<(), DriverError> {
+        match self.ended(invocation)? {
+            Ok(Some(ended)) => self.reply(outcome, Ok(ended)),
+            Ok(None) => self.replies.attach(invocation, outcome),
+            Err(refusal) => self.reply(outcome, Err(refusal)),
+        }
+        Ok(())
+    }
+
+    fn output(
+        &mut self,
+        invocation: InvocationId,
+        outcome: Reply<Option<Outcome>>,
+    ) -> Result<(), DriverError> {
+        let ended = self.ended(invocation)?;
+        self.reply(outcome, ended);
+        Ok(())
+    }
+
+    fn ended(&self, id: InvocationId) -> Result<Result<Option<Outcome>, Refusal>, DriverError> {
+        if let Some(completed) = self.state.completed(&id)? {
+            return Ok(Ok(Some(completed.outcome)));
+        }
+        Ok(match self.state.lifecycle(&id)? {
+            Some(_) => Ok(None),
+            None => Err(Refusal::UnknownInvocation(id)),
+        })
+    }
+
+    fn operate(&mut self, event: Event, done: Reply<()>) -> Result<(), DriverError> {
+        let admission = engine::admit(&self.state, &event)?;
+        if admission.is_ok() {
+            let changes_catalog = matches!(event, Event::Deploy(_));
+            self.record(event)?;
+            if changes_catalog {
+                self.publish_catalog()?;
+            }
+        }
+        self.reply(done, admission);
+        Ok(())
+    }
+
+    fn attempt(&mut self, attempt: AttemptId, events: Vec<Event>) -> Result<(), DriverError> {
+        for event in events {
+            if matches!(event, Event::End(_) | Event::Suspend(_) | Event::Fail(_)) {
+                self.attempts.ended(attempt);
+            }
+            self.record(event)?;
+        }
+        Ok(())
+    }
+
+    /// Replies when all that the reply may tell of is durable.
+    fn reply<T: Send + 'static>(&mut self, reply: Reply<T>, answer: Result<T, Refusal>) {
+        self.releases.push(Box::new(move || drop(reply.send(answer))));
+    }
+
+    // Records and effects
+
+    fn record(&mut self, event: Event) -> Result<(), DriverError> {
+        self.now = self.now.max(clock::now());
+        self.last = self.last.next();
+        let record = Record { seq: self.last, at: self.now, event };
+        let effects = engine::apply(&mut self.state, &record)?;
+        self.batch.push(record);
+        self.carry_out(effects)
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Result<(), DriverError> {
+        for effect in effects {
+            match effect {
+                Effect::StartAttempt(attempt) => self.attempts.queue(attempt),
+                Effect::Notify { attempt, position, entry } => self.attempts.notify(attempt, position, entry),
+                Effect::StopAttempt(attempt) => self.attempts.ended(attempt),
+                Effect::EnterRun { attempt, run } => self.releases.extend(self.attempts.permit(attempt, run)),
+                Effect::Accepted { submitted, invocation, previously } => {
+                    let accepted = Accepted { invocation, previously };
+                    self.releases.extend(self.replies.accepted(submitted, accepted));
+                }
+                Effect::Answer { invocation, outcome } => {
+                    self.releases.extend(self.replies.answer(invocation, &outcome));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fire_timers(&mut self) -> Result<(), DriverError> {
+        while let Some(due) = engine::next_wakeup(&self.state)?
+            && due <= clock::now().max(self.now)
+            && self.batch.len() < BATCH_RECORDS_MAX
+        {
+            self.record(Event::Wake)?;
+        }
+        Ok(())
+    }
+
+    fn start_ready_attempts(&mut self) -> Result<(), DriverError> {
+        while let Some(attempt) = self.attempts.next_ready() {
+            let Some(loaded) = engine::load(&self.state, attempt)? else { continue };
+            let news = self.attempts.started(attempt);
+            self.invoker.start(loaded.start, news, self.handle.clone());
+            self.carry_out(loaded.effects)?;
+        }
+        self.handle.shared.is_crowded.store(self.attempts.is_crowded(), Ordering::Relaxed);
+        self.statistics.running_attempts.store(self.attempts.running() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives the batch, and what waits for it, to the log writer. Blocks while the writer is far behind.
+    fn hand_over(&mut self) {
+        if self.batch.is_empty() && self.releases.is_empty() {
+            return;
+        }
+        let (records, releases) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.releases));
+        self.writer.as_ref().expect("set from the start").append(records, releases);
+    }
+
+    fn publish_catalog(&self) -> Result<(), DriverError> {
+        let revisions = self.state.revisions()?;
+        let revisions = revisions.into_iter().map(|it| (it.service.name.clone(), it)).collect();
+        self.handle.publish(Catalog { revisions });
+        Ok(())
+    }
+
+    // Checkpoints, failures and the end
+
+    fn checkpoint_if_due(&mut self) -> Result<(), DriverError> {
+        let is_large = self.state.kv().active_bytes() >= CHECKPOINT_BYTES;
+        if is_large || self.checkpointer.records_since(self.last) >= CHECKPOINT_RECORDS {
+            self.checkpoint();
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) {
+        let writer = self.writer.as_ref().expect("set from the start");
+        if let Some(frozen) = self.state.kv_mut().freeze() {
+            self.checkpointer.start(frozen, self.last, writer.durable(), self.handle.requests.clone());
+        }
+    }
+
+    /// The checkpoint under way says that it is done.
+    fn checkpointed(&mut self) -> Result<(), DriverError> {
+        match self.checkpointer.wait() {
+            Some(Finished::Written(written)) => {
+                self.state.kv_mut().checkpointed(&written)?;
+                // Freeing its many rows takes a while, and nobody should wait for it.
+                self.runtime.spawn_blocking(move || drop(written));
+            }
+            Some(Finished::Failed(error)) => return Err(error.into()),
+            // The log has stopped, and says so in a request of its own.
+            Some(Finished::GivenUp) | None => return Ok(()),
+        }
+        self.writer.as_ref().expect("set from the start").trim(self.checkpointer.through());
+        self.statistics.checkpoints.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Rebuilds after a refused append; any other failure of the log stops the host.
+    fn log_stopped(&mut self, error: AppendError) -> Result<(), DriverError> {
+        if !matches!(error, AppendError::Refused { .. }) {
+            return Err(DriverError::Append(error));
+        }
+        tracing::warn!(%error, "the log refused an append: rebuilding from its last durable record");
+        let log = self.writer.take().expect("set from the start").join();
+        self.handle.generation += 1;
+        self.batch.clear();
+        self.releases.clear();
+        self.replies = Replies::default();
+        self.attempts.clear();
+        self.finish_checkpoint()?;
+        self.state.kv_mut().revert()?;
+        self.state.reset_timer_floor();
+        self.rebuild(log)
+    }
+
+    /// Waits for the checkpoint under way, now that the log writer has stopped. One that waits for records
+    /// that were never durable is given up.
+    fn finish_checkpoint(&mut self) -> Result<(), DriverError> {
+        match self.checkpointer.wait() {
+            Some(Finished::Written(written)) => Ok(self.state.kv_mut().checkpointed(&written)?),
+            Some(Finished::Failed(error)) => Err(error.into()),
+            Some(Finished::GivenUp) | None => Ok(()),
+        }
+    }
+
+    /// Writes everything down. What runs is dropped, and goes on after the next start.
+    fn stop(mut self) -> Result<(), DriverError> {
+        self.attempts.clear();
+        self.hand_over();
+        let writer = self.writer.take().expect("set from the start");
+        let durable = writer.durable();
+        let mut log = writer.join();
+        self.finish_checkpoint()?;
+        if !durable.wait_for(self.last) {
+            // The log has failed: the state must not get ahead of it, and the next start rebuilds it.
+            return Ok(());
+        }
+        if let Some(frozen) = self.state.kv_mut().freeze() {
+            let written = frozen.write()?;
+            self.state.kv_mut().checkpointed(&written)?;
+            self.runtime.block_on(log.trim(self.last))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! The driver with handlers that are Rust functions: no wasm, no HTTP, a log that obeys the test.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use holiday_core::attempt::{Attempt, News, Op, RunOutcome, Start, Step};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, HandlerOptions, Service, ServiceKind};
+use holiday_core::event::Invoke;
+use holiday_core::id::{DeploymentId, Digest, InvocationId, Seed};
+use holiday_core::target::Target;
+use holiday_core::time::Timestamp;
+use holiday_core::value::Outcome;
+use tempfile::TempDir;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
+
+use super::*;
+use crate::log::memory::NextAppend;
+use crate::log::{Extent, LogError, MemoryLog};
+use crate::store::DataDir;
+
+/// Far longer than anything here takes: a test that meets it has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a test watches that something does not happen.
+const WATCH: Duration = Duration::from_millis(150);
+
+/// Executes `echo`, `run` (one step) and `sleep` (50 ms, suspended).
+#[derive(Default)]
+struct Scripted {
+    started: Mutex<Vec<AttemptId>>,
+}
+
+impl Invoker for Scripted {
+    fn start(&self, start: Start, mut news: UnboundedReceiver<News>, handle: Handle) {
+        self.started.lock().expect("no test panics while it holds this").push(start.attempt);
+        let (id, handler, input) = (start.attempt, start.target.handler.clone(), start.input.clone());
+        let mut attempt = Attempt::new(start);
+        if handler == "sleep" {
+            let step = attempt.step(Op::Sleep { duration_ms: 50, name: None }).expect("a sleep is fine");
+            let Step::Pending(sleep) = step else { panic!("{step:?}") };
+            match attempt.step(Op::Wait { on: vec![sleep], io: false }).expect("waiting is fine") {
+                Step::Blocked(_) => attempt.suspend(vec![sleep]),
+                step => {
+                    assert_eq!(step, Step::Ready(sleep));
+                    attempt.end(Outcome::Success(input)).expect("the journal is complete");
+                }
+            }
+            return handle.record(id, events(&mut attempt));
+        }
+        if handler == "echo" {
+            attempt.end(Outcome::Success(input)).expect("the journal is empty");
+            return handle.record(id, events(&mut attempt));
+        }
+        let step = attempt.step(Op::Run { name: "step".to_owned(), retry: None }).expect("a run is fine");
+        let (Step::AwaitPermit(run) | Step::Replayed(run)) = step else { panic!("{step:?}") };
+        handle.record(id, events(&mut attempt));
+        tokio::spawn(async move {
+            while let Some(told) = news.recv().await {
+                attempt.notify(told);
+                if let Ok(Step::Execute(run)) = attempt.step(Op::EnterRun(run)) {
+                    let outcome = RunOutcome::Success(input.clone());
+                    attempt.step(Op::FinishRun { run, outcome }).expect("it is being executed");
+                }
+                if let Ok(Step::Ready(_)) = attempt.step(Op::Wait { on: vec![run], io: false }) {
+                    attempt.end(Outcome::Success(input.clone())).expect("the journal is complete");
+                }
+                handle.record(id, events(&mut attempt));
+            }
+        });
+    }
+}
+
+fn events(attempt: &mut Attempt) -> Vec<Event> {
+    std::iter::from_fn(|| attempt.poll_event()).collect()
+}
+
+/// A log that lets appends through while its gate is open.
+struct Gated {
+    log: MemoryLog,
+    is_open: watch::Receiver<bool>,
+}
+
+impl Log for Gated {
+    async fn append(&mut self, expected: Seq, batch: &[Record]) -> Result<Seq, AppendError> {
+        self.is_open.wait_for(|is_open| *is_open).await.expect("the test holds the gate");
+        self.log.append(expected, batch).await
+    }
+
+    fn read(&mut self, after: Seq) -> impl Future<Output = Result<Vec<Record>, LogError>> + Send {
+        self.log.read(after)
+    }
+
+    fn trim(&mut self, through: Seq) -> impl Future<Output = Result<(), LogError>> + Send {
+        self.log.trim(through)
+    }
+
+    fn extent(&mut self) -> impl Future<Output = Result<Extent, LogError>> + Send {
+        self.log.extent()
+    }
+}
+
+/// A driver on a log that survives it.
+struct Fixture {
+    running: Running,
+    invoker: Arc<Scripted>,
+    gate: watch::Sender<bool>,
+    log: MemoryLog,
+    dir: TempDir,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let fixture = Fixture::on(MemoryLog::new(), dir).await;
+        fixture.running.handle.deploy(deployment()).await.expect("the first deployment is accepted");
+        fixture
+    }
+
+    async fn on(log: MemoryLog, dir: TempDir) -> Self {
+        let store = DataDir::open(dir.path()).expect("a sound directory").state;
+        let (gate, is_open) = watch::channel(true);
+        let gated = Gated { log: log.clone(), is_open };
+        let invoker = Arc::new(Scripted::default());
+        let config = DriverConfig { running_attempts_max: 4 };
+        let runtime = tokio::runtime::Handle::current();
+        let dyn_invoker: Arc<dyn Invoker> = invoker.clone();
+        let running = tokio::task::spawn_blocking(move || start(gated, store, dyn_invoker, config, runtime));
+        let running = running.await.expect("starting does not panic").expect("starting succeeds");
+        Fixture { running, invoker, gate, log, dir }
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.running.handle
+    }
+
+    /// Stops this driver and starts another one on the same log and state.
+    async fn restart(self) -> Self {
+        self.handle().shut_down();
+        let ended = tokio::time::timeout(PATIENCE, self.running.ended).await.expect("it ends");
+        ended.expect("no panic").expect("no error");
+        Fixture::on(self.log, self.dir).await
+    }
+}
+
+fn deployment() -> Deployment {
+    let digest = Digest::of(b"scripted");
+    let handler = |name: &str| Handler {
+        name: name.to_owned(),
+        mode: HandlerMode::Exclusive,
+        input: None,
+        output: None,
+        documentation: None,
+        options: HandlerOptions::default(),
+    };
+    Deployment {
+        id: DeploymentId::of(&digest),
+        digest,
+        origin: "test".to_owned(),
+        services: vec![Service {
+            name: "svc".to_owned(),
+            kind: ServiceKind::Service,
+            handlers: ["echo", "run", "sleep"].map(handler).to_vec(),
+            documentation: None,
+        }],
+        registered_at: Timestamp::ZERO,
+    }
+}
+
+fn invoke(number: u8, handler: &str) -> Invoke {
+    let target = Target::service("svc", handler);
+    Invoke {
+        id: InvocationId::new(&target, [number; 16]),
+        target,
+        input: vec![number].into(),
+        headers: Vec::new(),
+        idempotency_key: None,
+        seed: Seed([number; 32]),
+        delay_ms: None,
+        retention_ms: 60_000,
+    }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("this happens soon")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_gets_the_outcome_of_its_handler() {
+    let fixture = Fixture::new().await;
+    for (number, handler) in [(1, "echo"), (2, "run"), (3, "sleep")] {
+        let (accepted, outcome) = soon(fixture.handle().call(invoke(number, handler))).await.expect("answered");
+        assert!(!accepted.previously);
+        assert_eq!(outcome, Outcome::success(vec![number]));
+        let stored = soon(fixture.handle().output(accepted.invocation)).await.expect("retained");
+        assert_eq!(stored, Some(outcome));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_leaves_before_its_cause_is_durable() {
+    let fixture = Fixture::new().await;
+    fixture.gate.send_replace(false);
+    let mut answer = Box::pin(fixture.handle().call(invoke(1, "echo")));
+    let mut accepted = Box::pin(fixture.handle().send(invoke(2, "echo")));
+    let mut step = Box::pin(fixture.handle().call(invoke(3, "run")));
+    assert!(tokio::time::timeout(WATCH, &mut answer).await.is_err(), "the answer was not durable");
+    assert!(tokio::time::timeout(WATCH, &mut accepted).await.is_err(), "the invocation was not durable");
+    assert!(tokio::time::timeout(WATCH, &mut step).await.is_err(), "the step was not durable");
+    assert_eq!(fixture.invoker.started.lock().expect("unpoisoned").len(), 3, "what stays inside goes ahead");
+    fixture.gate.send_replace(true);
+    soon(answer).await.expect("answered");
+    soon(accepted).await.expect("accepted");
+    soon(step).await.expect("answered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_accepted_survives_a_restart() {
+    let fixture = Fixture::new().await;
+    let mut later = invoke(1, "sleep");
+    later.delay_ms = Some(200);
+    let accepted = soon(fixture.handle().send(later)).await.expect("accepted");
+    let fixture = fixture.restart().await;
+    let outcome = soon(fixture.handle().attach(accepted.invocation)).await.expect("it is known");
+    assert_eq!(outcome, Outcome::success(vec![1]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_append_rebuilds_from_what_is_durable() {
+    let fixture = Fixture::new().await;
+    let durable = soon(fixture.handle().send(invoke(1, "sleep"))).await.expect("accepted");
+    fixture.log.set_next_append(NextAppend::IsRefused);
+    let lost = soon(fixture.handle().call(invoke(2, "echo"))).await;
+    assert!(matches!(lost, Err(HandleError::Stopped)), "nobody is told what was lost: {lost:?}");
+    let outcome = soon(fixture.handle().attach(durable.invocation)).await.expect("it is known");
+    assert_eq!(outcome, Outcome::success(vec![1]));
+    let unknown = soon(fixture.handle().output(invoke(2, "echo").id)).await;
+    assert!(matches!(unknown, Err(HandleError::Refused(Refusal::UnknownInvocation(_)))), "{unknown:?}");
+    let (_, outcome) = soon(fixture.handle().call(invoke(2, "echo"))).await.expect("answered");
+    assert_eq!(outcome, Outcome::success(vec![2]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_be_written_stops_the_host() {
+    let fixture = Fixture::new().await;
+    fixture.log.set_next_append(NextAppend::FailsUnwritten);
+    let lost = soon(fixture.handle().call(invoke(1, "echo"))).await;
+    assert!(matches!(lost, Err(HandleError::Stopped)), "{lost:?}");
+    let ended = soon(fixture.running.ended).await.expect("no panic");
+    assert!(matches!(ended, Err(DriverError::Append(AppendError::Io(_)))), "{ended:?}");
+}

@@ -1,0 +1,210 @@
+//! The log writer: one thread that makes records durable and then lets out what waited for them.
+//!
+//! Invariant: a release runs only after every record that was handed over with it, or before it, is durable.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use holiday_core::event::Record;
+use holiday_core::id::Seq;
+
+use super::handle::{Handle, Request};
+use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log};
+
+/// Batches that wait for the writer; the driver waits beyond that.
+pub(super) const BATCHES_WAITING_MAX: usize = 64;
+
+/// Something that leaves the host: a reply, an answer, the permit to enter a step.
+pub(super) type Release = Box<dyn FnOnce() + Send>;
+
+/// What the driver has done since it started.
+#[derive(Debug, Default)]
+pub struct Statistics {
+    /// Batches made durable, each with one commit of the log.
+    pub durable_commits: AtomicU64,
+    /// Records made durable.
+    pub durable_records: AtomicU64,
+    /// Checkpoints of the state.
+    pub checkpoints: AtomicU64,
+    /// Attempts that hold an instance now.
+    pub running_attempts: AtomicU64,
+}
+
+/// How far the log is durable, for those who wait on other threads.
+#[derive(Debug)]
+pub(super) struct Durable {
+    progress: Mutex<Progress>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct Progress {
+    through: Seq,
+    has_stopped: bool,
+}
+
+impl Durable {
+    /// Waits until the log is durable through `seq`; `false` if that will never be.
+    pub(super) fn wait_for(&self, seq: Seq) -> bool {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = self.changed.wait_while(progress, |it| it.through < seq && !it.has_stopped);
+        progress.unwrap_or_else(PoisonError::into_inner).through >= seq
+    }
+
+    fn advance(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+}
+
+enum Order {
+    Append { records: Vec<Record>, releases: Vec<Release> },
+    Trim(Seq),
+}
+
+/// The driver's end of the log writer.
+pub(super) struct Writer<L> {
+    orders: SyncSender<Order>,
+    durable: Arc<Durable>,
+    thread: JoinHandle<L>,
+}
+
+impl<L> fmt::Debug for Writer<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("durable", &self.durable).finish_non_exhaustive()
+    }
+}
+
+impl<L: Log + 'static> Writer<L> {
+    /// Starts a writer for a log that ends with record `last`.
+    pub(super) fn start(
+        log: L,
+        last: Seq,
+        handle: &Handle,
+        statistics: &Arc<Statistics>,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        let (orders, received) = mpsc::sync_channel(BATCHES_WAITING_MAX);
+        let durable = Arc::new(Durable {
+            progress: Mutex::new(Progress { through: last, has_stopped: false }),
+            changed: Condvar::new(),
+        });
+        let work = Work {
+            log,
+            last,
+            durable: Arc::clone(&durable),
+            statistics: Arc::clone(statistics),
+            driver: handle.requests.clone(),
+            runtime,
+        };
+        let thread = thread::Builder::new()
+            .name("log-writer".to_owned())
+            .spawn(move || work.run(&received))
+            .expect("the operating system gives one more thread");
+        Writer { orders, durable, thread }
+    }
+
+    /// Has records made durable, and then `releases` run. Waits while too many batches are on their way.
+    pub(super) fn append(&self, records: Vec<Record>, releases: Vec<Release>) {
+        // A writer that has stopped has told the driver why; what waits for it will never be released.
+        drop(self.orders.send(Order::Append { records, releases }));
+    }
+
+    /// Lets the log forget what a checkpoint contains.
+    pub(super) fn trim(&self, through: Seq) {
+        drop(self.orders.send(Order::Trim(through)));
+    }
+
+    pub(super) fn durable(&self) -> Arc<Durable> {
+        Arc::clone(&self.durable)
+    }
+
+    /// Waits until all orders are done, and gives the log back.
+    pub(super) fn join(self) -> L {
+        drop(self.orders);
+        match self.thread.join() {
+            Ok(log) => log,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// What the thread works with.
+struct Work<L> {
+    log: L,
+    last: Seq,
+    durable: Arc<Durable>,
+    statistics: Arc<Statistics>,
+    driver: Sender<Request>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl<L: Log> Work<L> {
+    fn run(mut self, orders: &Receiver<Order>) -> L {
+        while let Some(group) = Group::next(orders) {
+            if let Err(error) = self.append(group.records) {
+                drop(self.driver.send(Request::LogStopped(error)));
+                break;
+            }
+            group.releases.into_iter().for_each(|release| release());
+            if let Some(through) = group.trim {
+                self.trim(through);
+            }
+        }
+        self.durable.advance(|it| it.has_stopped = true);
+        self.log
+    }
+
+    fn append(&mut self, records: Vec<Record>) -> Result<(), AppendError> {
+        for batch in records.chunks(LOG_BATCH_RECORDS_MAX) {
+            self.last = self.runtime.block_on(self.log.append(self.last, batch))?;
+            self.statistics.durable_commits.fetch_add(1, Ordering::Relaxed);
+            self.statistics.durable_records.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            let through = self.last;
+            self.durable.advance(|it| it.through = through);
+        }
+        Ok(())
+    }
+
+    /// Forgetting only saves space: if it fails, the next checkpoint tries again.
+    fn trim(&mut self, through: Seq) {
+        if let Err(error) = self.runtime.block_on(self.log.trim(through)) {
+            tracing::warn!(%error, "the log could not be trimmed");
+        }
+    }
+}
+
+/// The orders that one commit covers.
+#[derive(Default)]
+struct Group {
+    records: Vec<Record>,
+    releases: Vec<Release>,
+    trim: Option<Seq>,
+}
+
+impl Group {
+    /// Waits for an order and takes those that have come with it, up to a full batch.
+    fn next(orders: &Receiver<Order>) -> Option<Group> {
+        let mut group = Group::default();
+        group.add(orders.recv().ok()?);
+        while group.records.len() < LOG_BATCH_RECORDS_MAX / 2
+            && let Ok(order) = orders.try_recv()
+        {
+            group.add(order);
+        }
+        Some(group)
+    }
+
+    fn add(&mut self, order: Order) {
+        match order {
+            Order::Append { mut records, mut releases } => {
+                self.records.append(&mut records);
+                self.releases.append(&mut releases);
+            }
+            Order::Trim(through) => self.trim = Some(through),
+        }
+    }
+}

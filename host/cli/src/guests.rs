@@ -125,7 +125,7 @@ fn has_guest_profile(root: &Path) -> Result<bool> {
     Ok(manifest.get("profile").is_some_and(|profiles| profiles.get("guest").is_some()))
 }
 
-/// Keeps the guests that lie under `dir`, or above it where `dir` is inside one; `None` if there are none.
+/// Keeps the guests that lie under `dir`; `None` if there are none.
 fn workspace(metadata: Metadata, dir: &Path, has_guest_profile: bool) -> Option<Workspace> {
     let guests: Vec<&Package> = metadata
         .packages

@@ -1,0 +1,204 @@
+//! What `serve` and `dev` share: a host in this process, the components it gets, and its end.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use holiday_core::deployment::{Revision, ServiceKind};
+use holiday_runtime::host::{Config, Host};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::{Failure, Result};
+use crate::output;
+use crate::try_it;
+
+/// How long running attempts get to reach a point where they can be continued from.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// How a host is set up.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Hosting {
+    /// Where the log, the state and the components are kept; created when it does not exist
+    #[arg(long, value_name = "DIR", default_value = ".holiday/data", env = "HOLIDAY_DATA_DIR")]
+    data_dir: PathBuf,
+
+    /// The address for callers
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "HOLIDAY_INGRESS_ADDR")]
+    ingress: SocketAddr,
+
+    /// The address for operators; whoever reaches it may do everything
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9070", env = "HOLIDAY_ADMIN_ADDR")]
+    admin: SocketAddr,
+
+    /// A variable that guests see as their configuration; can be given many times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
+    env: Vec<(String, String)>,
+
+    /// A host that run steps may send HTTP requests to; can be given many times
+    #[arg(long, value_name = "HOST[:PORT]")]
+    allow_host: Vec<String>,
+
+    /// How log lines are written to standard error; what is logged follows the variable HOLIDAY_LOG
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+fn parse_env(text: &str) -> std::result::Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(format!("'{text}' is not NAME=VALUE")),
+    }
+}
+
+impl Hosting {
+    /// Starts logging and the host.
+    pub(crate) async fn start(&self) -> Result<Host> {
+        start_logging(self.log_format)?;
+        let config = Config {
+            data_dir: self.data_dir.clone(),
+            ingress: self.ingress,
+            admin: self.admin,
+            env: self.env.clone(),
+            allowed_hosts: self.allow_host.clone(),
+            ..Config::default()
+        };
+        Ok(Host::start(config).await?)
+    }
+}
+
+fn start_logging(format: LogFormat) -> Result<()> {
+    let filter = match std::env::var("HOLIDAY_LOG") {
+        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
+            Failure::misuse(format!("HOLIDAY_LOG is '{filter}', which is not a log filter: {error}"))
+        })?,
+        Err(_) => EnvFilter::new("info"),
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+        LogFormat::Json => lines.json().init(),
+    }
+    Ok(())
+}
+
+/// Compiles and registers components, and shows how that goes.
+pub(crate) async fn register(host: &Host, components: &[PathBuf]) -> Result<()> {
+    for path in components {
+        let bar = progress_bar(path);
+        let registered = host.register(path, |progress| bar.show(&progress.to_string())).await;
+        bar.clear();
+        let registered = registered?;
+        let services: Vec<&str> =
+            registered.deployment.services.iter().map(|service| service.name.as_str()).collect();
+        let how = if registered.is_new { "Registered" } else { "Unchanged" };
+        eprintln!("{how} {} as {}: {}", path.display(), registered.deployment.id, services.join(", "));
+    }
+    Ok(())
+}
+
+/// A spinner on a terminal, plain lines elsewhere.
+struct Steps {
+    bar: ProgressBar,
+    name: String,
+}
+
+fn progress_bar(path: &Path) -> Steps {
+    let name = path.file_name().map_or_else(|| path.display().to_string(), |it| it.display().to_string());
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(ProgressStyle::default_spinner());
+    bar.enable_steady_tick(Duration::from_millis(100));
+    Steps { bar, name }
+}
+
+impl Steps {
+    fn show(&self, step: &str) {
+        if self.bar.is_hidden() {
+            eprintln!("{}: {step}", self.name);
+        } else {
+            self.bar.set_message(format!("{}: {step}", self.name));
+        }
+    }
+
+    fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Prints what can be called now, and a command that does it.
+pub(crate) fn print_welcome(host: &Host) {
+    let catalog = host.catalog();
+    let rows = catalog.revisions.values().map(service_row).collect();
+    output::print_table(
+        &["SERVICE", "KIND", "REVISION", "DEPLOYMENT", "HANDLERS"],
+        rows,
+        "There are no services yet; add some with `holiday-host deployments register COMPONENT.wasm`.",
+    );
+    output::print(&format!("\nIngress  http://{}", host.ingress_addr()));
+    output::print(&format!("Admin    http://{}", host.admin_addr()));
+    if let Some(command) = try_it::command(catalog.revisions.values(), host.ingress_addr()) {
+        output::print(&format!("Try      {command}"));
+    }
+}
+
+fn service_row(revision: &Revision) -> Vec<String> {
+    let service = &revision.service;
+    let handlers: Vec<&str> = service.handlers.iter().map(|handler| handler.name.as_str()).collect();
+    vec![
+        service.name.clone(),
+        kind(service.kind).to_owned(),
+        revision.number.to_string(),
+        revision.deployment.to_string(),
+        handlers.join(", "),
+    ]
+}
+
+fn kind(kind: ServiceKind) -> &'static str {
+    match kind {
+        ServiceKind::Service => "service",
+        ServiceKind::Object => "object",
+        ServiceKind::Workflow => "workflow",
+    }
+}
+
+/// The signals that ask the process to stop.
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    pub(crate) fn listen() -> Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(StopSignals { terminate, interrupt })
+    }
+
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Stops the host: running attempts get a bounded time, a second signal stops at once.
+pub(crate) async fn stop(host: Host, signals: &mut StopSignals) {
+    eprintln!("Stopping; what is under way continues after the next start. Once more to stop at once.");
+    tokio::select! {
+        stopped = tokio::time::timeout(STOP_MAX, host.shutdown()) => {
+            if stopped.is_err() {
+                eprintln!("Not everything has stopped in {STOP_MAX:?}; leaving it.");
+            }
+        }
+        () = signals.next() => eprintln!("Stopping at once."),
+    }
+}

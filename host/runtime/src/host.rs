@@ -1,0 +1,322 @@
+//! The composition root: the only file that names every adapter, and the one that spawns tasks.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt;
+use bytes::Bytes;
+use holiday_core::deployment::Deployment;
+use holiday_core::error::ErrorCode;
+use holiday_core::id::DeploymentId;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock;
+use crate::driver::{self, Catalog, DriverConfig, DriverError, Handle, HandleError, Running};
+use crate::ingress::{self, IngressConfig};
+use crate::store::{DataDir, OpenError};
+use crate::wasm::{
+    self, AllowedHosts, ComponentError, Components, GuestConfig, MalformedHost, Stage, WasmConfig, WasmInvoker,
+};
+
+/// Requests that are being answered when the host stops get this long; then they are told to come again.
+const REQUEST_GRACE: Duration = Duration::from_secs(3);
+
+/// Bytes of a component file; a larger one is refused before it is read.
+pub const COMPONENT_BYTES_MAX: u64 = wasm::limits::COMPONENT_BYTES_MAX as u64;
+
+/// How a host is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the log, the state and the components are kept.
+    pub data_dir: PathBuf,
+    /// The address for callers.
+    pub ingress: SocketAddr,
+    /// The address for operators.
+    pub admin: SocketAddr,
+    /// Variables that guests see as their configuration.
+    pub env: Vec<(String, String)>,
+    /// Hosts that `run` steps may send HTTP requests to.
+    pub allowed_hosts: Vec<String>,
+    /// Attempts that hold an instance at the same time.
+    pub running_attempts_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let wasm = WasmConfig::default();
+        Config {
+            data_dir: PathBuf::from(".holiday/data"),
+            ingress: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 9070)),
+            env: Vec::new(),
+            allowed_hosts: Vec::new(),
+            running_attempts_max: wasm.instances_max as usize,
+        }
+    }
+}
+
+/// Why the host cannot do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    DataDir(#[from] OpenError),
+    #[error(transparent)]
+    Components(#[from] wasm::OpenError),
+    #[error("{}{error}", path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default())]
+    Component { path: Option<PathBuf>, error: ComponentError },
+    #[error("{path} cannot be read: {error}; check the path and its permissions")]
+    Unreadable { path: PathBuf, error: io::Error },
+    #[error("the {door} cannot listen on {address}: {error}; stop what uses it, or choose another address with --{door}")]
+    Address { door: &'static str, address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    AllowedHosts(#[from] MalformedHost),
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    #[error(transparent)]
+    Handle(#[from] HandleError),
+}
+
+impl HostError {
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            HostError::DataDir(error) => error.code(),
+            HostError::Components(error) => error.code(),
+            HostError::Component { error, .. } => error.code(),
+            HostError::Unreadable { .. } => ErrorCode::FileUnreadable,
+            HostError::Address { .. } => ErrorCode::AddressInUse,
+            HostError::AllowedHosts(error) => error.code(),
+            HostError::Driver(error) => ErrorCode::of_message(&error.to_string()).unwrap_or(ErrorCode::Internal),
+            HostError::Handle(error) => error.code(),
+        }
+    }
+}
+
+/// What happens while a component is registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress(Stage);
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Stage::Compiling => "compiling",
+            Stage::Describing => "asking for its services",
+            Stage::Keeping => "keeping it",
+        })
+    }
+}
+
+/// A component that is registered now.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub deployment: Deployment,
+    /// Whether it became the latest revision of any of its services.
+    pub is_new: bool,
+}
+
+/// What the host has done since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    pub durable_commits: u64,
+    pub durable_records: u64,
+    pub checkpoints: u64,
+    /// Attempts that hold an instance now.
+    pub running_attempts: u64,
+}
+
+/// A host that serves.
+#[derive(Debug)]
+pub struct Host {
+    registrar: Registrar,
+    statistics: Arc<driver::Statistics>,
+    ended: Mutex<Option<oneshot::Receiver<Result<(), DriverError>>>>,
+    doors: Vec<JoinHandle<io::Result<()>>>,
+    stopping: watch::Sender<bool>,
+    ingress_addr: SocketAddr,
+    admin_addr: SocketAddr,
+    // Dropped last: nobody else may open the directory before everything else has gone.
+    _lock: crate::store::data_dir::DirLock,
+}
+
+impl Host {
+    /// Opens the data directory, recovers what is in it, and opens both doors.
+    pub async fn start(config: Config) -> Result<Host, HostError> {
+        let allowed_hosts = AllowedHosts::parse(&config.allowed_hosts)?;
+        let (ingress_listener, ingress_addr) = bind("ingress", config.ingress).await?;
+        let (admin_listener, admin_addr) = bind("admin", config.admin).await?;
+        let data_dir = config.data_dir.clone();
+        let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
+        let guest = GuestConfig { env: config.env, allowed_hosts };
+        let wasm_config = WasmConfig { guest, ..WasmConfig::default() };
+        let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
+        let runtime = tokio::runtime::Handle::current();
+        let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), runtime.clone()));
+        let driver_config = DriverConfig { running_attempts_max: config.running_attempts_max };
+        let Running { handle, statistics, ended } =
+            blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
+        let (stopping, stops) = watch::channel(false);
+        let registrar = Registrar { components, handle: handle.clone() };
+        let doors = vec![
+            open(ingress_listener, ingress::router(handle.clone(), IngressConfig::default()), stops.clone()),
+            open(admin_listener, Router::new(), stops),
+        ];
+        let ended = Mutex::new(Some(ended));
+        Ok(Host { registrar, statistics, ended, doors, stopping, ingress_addr, admin_addr, _lock: lock })
+    }
+
+    pub fn ingress_addr(&self) -> SocketAddr {
+        self.ingress_addr
+    }
+
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// The services that can be invoked now.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.registrar.handle.catalog()
+    }
+
+    /// Compiles a component, keeps it, and makes it the latest revision of its services.
+    pub async fn register(&self, path: &Path, progress: impl Fn(Progress)) -> Result<Registered, HostError> {
+        self.registrar.register_file(path, progress).await
+    }
+
+    pub fn statistics(&self) -> Statistics {
+        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        Statistics {
+            durable_commits: read(&self.statistics.durable_commits),
+            durable_records: read(&self.statistics.durable_records),
+            checkpoints: read(&self.statistics.checkpoints),
+            running_attempts: read(&self.statistics.running_attempts),
+        }
+    }
+
+    /// Returns when the host has stopped by itself, which it does only if it cannot go on.
+    pub async fn stopped(&self) -> HostError {
+        let mut ended = self.ended.lock().await;
+        let Some(receiver) = ended.as_mut() else { return HandleError::Stopped.into() };
+        let end = receiver.await;
+        *ended = None;
+        match end {
+            Ok(Ok(())) => HandleError::Stopped.into(),
+            Ok(Err(error)) => error.into(),
+            Err(_) => DriverError::Panicked.into(),
+        }
+    }
+
+    /// Takes no new requests, answers those under way for a while, writes everything down and stops.
+    ///
+    /// What runs is dropped where it is, and goes on after the next start.
+    pub async fn shutdown(self) {
+        self.stopping.send_replace(true);
+        let mut doors = futures::future::join_all(self.doors);
+        let has_answered_all = tokio::time::timeout(REQUEST_GRACE, &mut doors).await.is_ok();
+        self.registrar.handle.shut_down();
+        if let Some(ended) = self.ended.into_inner() {
+            drop(ended.await);
+        }
+        if !has_answered_all {
+            // Those that still waited have been told to come again by now.
+            drop(tokio::time::timeout(REQUEST_GRACE, doors).await);
+        }
+    }
+}
+
+/// Takes components in, for the command line and for the admin door.
+#[derive(Clone, Debug)]
+pub struct Registrar {
+    components: Arc<Components>,
+    handle: Handle,
+}
+
+impl Registrar {
+    /// Registers a component from a file.
+    pub async fn register_file(
+        &self,
+        path: &Path,
+        progress: impl Fn(Progress),
+    ) -> Result<Registered, HostError> {
+        let bytes = read(path).await.map_err(|error| HostError::Unreadable { path: path.to_owned(), error })?;
+        self.register(bytes, path.display().to_string(), progress).await.map_err(|error| match error {
+            HostError::Component { error, .. } => HostError::Component { path: Some(path.to_owned()), error },
+            other => other,
+        })
+    }
+
+    /// Registers a component. One that is the latest revision of all its services already changes nothing.
+    pub async fn register(
+        &self,
+        bytes: Bytes,
+        origin: String,
+        progress: impl Fn(Progress),
+    ) -> Result<Registered, HostError> {
+        let prepared = self.components.prepare(bytes, |stage| progress(Progress(stage))).await;
+        let prepared = prepared.map_err(|error| HostError::Component { path: None, error })?;
+        let deployment = Deployment {
+            id: DeploymentId::of(&prepared.digest),
+            digest: prepared.digest,
+            origin,
+            services: prepared.services,
+            registered_at: clock::now(),
+        };
+        let is_new = !self.is_latest(&deployment);
+        if is_new {
+            self.handle.deploy(deployment.clone()).await?;
+        }
+        Ok(Registered { deployment, is_new })
+    }
+
+    fn is_latest(&self, deployment: &Deployment) -> bool {
+        let catalog = self.handle.catalog();
+        deployment.services.iter().all(|service| {
+            catalog.revisions.get(&service.name).is_some_and(|revision| revision.deployment == deployment.id)
+        })
+    }
+}
+
+async fn read(path: &Path) -> io::Result<Bytes> {
+    let path = path.to_owned();
+    let read = move || {
+        let size = std::fs::metadata(&path)?.len();
+        if size > COMPONENT_BYTES_MAX {
+            let reason = format!("it has {size} bytes, more than the {COMPONENT_BYTES_MAX} that are allowed");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        std::fs::read(&path).map(Bytes::from)
+    };
+    blocking(read).await
+}
+
+async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostError> {
+    let failed = |error| HostError::Address { door, address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Serves a door until the host stops.
+fn open(listener: TcpListener, router: Router, mut stops: watch::Receiver<bool>) -> JoinHandle<io::Result<()>> {
+    let listener = listener.tap_io(|stream| {
+        // Only a matter of latency: answers are small and must not wait for more.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection could not be set to send at once");
+        }
+    });
+    let stopped = async move { drop(stops.wait_for(|stops| *stops).await) };
+    tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future())
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

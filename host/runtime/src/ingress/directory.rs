@@ -1,0 +1,268 @@
+//! The services that can be called now, with what the ingress has to know of each handler.
+//!
+//! Made once per catalog, so that a request reads no schema and parses no media type.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use holiday_core::deployment::{Handler, HandlerMode, Media, ServiceKind};
+use holiday_core::engine::Refusal;
+use holiday_core::error::ErrorCode;
+use holiday_core::target::Target;
+use http::{HeaderValue, StatusCode};
+use tracing::info;
+
+use super::error::Error;
+use super::path::{Address, Form};
+use super::schema::Shape;
+use crate::driver::Catalog;
+
+/// How alike a name must be to be suggested, from 0 (nothing in common) to 1 (equal).
+const SUGGESTED_SIMILARITY_MIN: f64 = 0.7;
+
+#[derive(Debug)]
+pub(super) struct Directory {
+    catalog: Arc<Catalog>,
+    services: BTreeMap<String, Service>,
+}
+
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) name: String,
+    pub(super) kind: ServiceKind,
+    handlers: BTreeMap<String, Endpoint>,
+}
+
+/// A handler as its callers see it.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) name: String,
+    pub(super) mode: HandlerMode,
+    pub(super) input: Option<Input>,
+    pub(super) output: Option<Output>,
+}
+
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) content_type: String,
+    pub(super) is_json: bool,
+    pub(super) shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    pub(super) content_type: HeaderValue,
+    pub(super) is_json: bool,
+}
+
+/// What a path is addressed to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Destination<'a> {
+    pub(super) service: &'a Service,
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) key: Option<&'a str>,
+    pub(super) is_one_way: bool,
+}
+
+impl Directory {
+    fn new(catalog: Arc<Catalog>) -> Self {
+        let services = catalog.revisions.iter().map(|(name, revision)| {
+            let handlers = revision.service.handlers.iter();
+            let handlers = handlers.map(|it| (it.name.clone(), Endpoint::new(it))).collect();
+            (name.clone(), Service { name: name.clone(), kind: revision.service.kind, handlers })
+        });
+        Directory { services: services.collect(), catalog }
+    }
+
+    /// Finds what a path is addressed to.
+    pub(super) fn find<'a>(&'a self, address: &'a Address<'_>) -> Result<Destination<'a>, Error> {
+        let service = self.service(&address.service)?;
+        let (key, handler, is_one_way) = match split(service, address) {
+            Some(parts) => parts,
+            None => return Err(too_many_segments(service)),
+        };
+        let endpoint = service.endpoint(handler)?;
+        if let (Some(key), false) = (key, service.kind.is_keyed()) {
+            let (service, handler) = (service.name.clone(), endpoint.name.clone());
+            return Err(Refusal::KeyUnexpected { service, key: key.to_owned(), handler }.into());
+        }
+        Ok(Destination { service, endpoint, key, is_one_way })
+    }
+
+    /// Finds a service: by its exact name, or by one that differs only in case.
+    pub(super) fn service(&self, name: &str) -> Result<&Service, Error> {
+        lookup(&self.services, name).ok_or_else(|| {
+            let nearest = nearest(&self.services, name);
+            Refusal::UnknownService { service: name.to_owned(), nearest }.into()
+        })
+    }
+
+    /// How a handler answers; nothing for one that is gone since it was invoked.
+    pub(super) fn output_of(&self, target: &Target) -> Option<&Output> {
+        self.services.get(&target.service)?.handlers.get(&target.handler)?.output.as_ref()
+    }
+}
+
+impl Service {
+    /// Finds a handler: by its exact name, or by one that differs only in case.
+    pub(super) fn endpoint(&self, name: &str) -> Result<&Endpoint, Error> {
+        lookup(&self.handlers, name).ok_or_else(|| {
+            let (service, handler) = (self.name.clone(), name.to_owned());
+            Refusal::UnknownHandler { service, handler, nearest: nearest(&self.handlers, name) }.into()
+        })
+    }
+}
+
+impl Endpoint {
+    fn new(handler: &Handler) -> Self {
+        Endpoint {
+            name: handler.name.clone(),
+            mode: handler.mode,
+            input: handler.input.as_ref().map(Input::new),
+            output: handler.output.as_ref().and_then(Output::new),
+        }
+    }
+}
+
+impl Input {
+    fn new(media: &Media) -> Self {
+        Input {
+            content_type: media.content_type.clone(),
+            is_json: is_json(&media.content_type),
+            shape: Shape::of(media.schema.as_deref()),
+        }
+    }
+}
+
+impl Output {
+    fn new(media: &Media) -> Option<Self> {
+        let content_type = HeaderValue::from_str(&media.content_type).ok()?;
+        Some(Output { content_type, is_json: is_json(&media.content_type) })
+    }
+}
+
+/// The type and subtype of a content type, without its parameters.
+pub(super) fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+pub(super) fn is_json(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    let suffix = essence.len().checked_sub("+json".len()).and_then(|at| essence.get(at..));
+    essence.eq_ignore_ascii_case("application/json")
+        || essence.eq_ignore_ascii_case("text/json")
+        || suffix.is_some_and(|it| it.eq_ignore_ascii_case("+json"))
+}
+
+/// Takes the segments after the service apart: key, handler, and whether the caller does not wait.
+///
+/// `/cart/add/send` sends to `add` with its key in an envelope, unless `send` is a handler of `cart`.
+fn split<'a>(service: &Service, address: &'a Address<'_>) -> Option<(Option<&'a str>, &'a str, bool)> {
+    let rest: &[Cow<'_, str>] = &address.rest;
+    match (rest, address.form) {
+        ([handler], form) => Some((None, handler, form == Form::Send)),
+        ([key, handler], Form::Call | Form::Send) => Some((Some(key), handler, address.form == Form::Send)),
+        ([first, second], Form::Short) => match second == "send" && takes_no_key_for_send(service, first) {
+            true => Some((None, first, true)),
+            false => Some((Some(first), second, false)),
+        },
+        ([key, handler, send], Form::Short) if send == "send" => Some((Some(key), handler, true)),
+        _ => None,
+    }
+}
+
+fn takes_no_key_for_send(service: &Service, first: &str) -> bool {
+    let is_handler = |name: &str| service.handlers.contains_key(name);
+    !service.kind.is_keyed()
+        || !is_handler("send") && (is_handler(first) || find_in_any_case(&service.handlers, first).is_some())
+}
+
+fn too_many_segments(service: &Service) -> Error {
+    let shape = match service.kind.is_keyed() {
+        true => "<key>/<handler>",
+        false => "<handler>",
+    };
+    let message = format!(
+        "there is nothing at this path; call {}/{shape} or, one-way, {}/{shape}/send",
+        service.name, service.name
+    );
+    Error::new(StatusCode::NOT_FOUND, ErrorCode::UnknownPath, message)
+}
+
+fn lookup<'a, T>(all: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+    if let Some(found) = all.get(name) {
+        return Some(found);
+    }
+    let (served, found) = find_in_any_case(all, name)?;
+    info!(asked = name, %served, "served a name that differs in case; callers should write it as it is");
+    Some(found)
+}
+
+/// The one entry whose name is `name` but for its case; nothing if there are several.
+fn find_in_any_case<'a, T>(all: &'a BTreeMap<String, T>, name: &str) -> Option<(&'a String, &'a T)> {
+    let asked = name.to_lowercase();
+    let mut found = all.iter().filter(|(name, _)| name.to_lowercase() == asked);
+    found.next().filter(|_| found.next().is_none())
+}
+
+fn nearest<T>(all: &BTreeMap<String, T>, name: &str) -> Option<String> {
+    let alike = all.keys().map(|it| (strsim::jaro_winkler(&it.to_lowercase(), &name.to_lowercase()), it));
+    let best = alike.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(similarity, _)| *similarity >= SUGGESTED_SIMILARITY_MIN).map(|(_, name)| name.clone())
+}
+
+/// Keeps the directory of the latest catalog.
+#[derive(Debug)]
+pub(super) struct Directories {
+    latest: RwLock<Arc<Directory>>,
+}
+
+impl Directories {
+    pub(super) fn new(catalog: Arc<Catalog>) -> Self {
+        Directories { latest: RwLock::new(Arc::new(Directory::new(catalog))) }
+    }
+
+    /// Returns the directory of `catalog`, which is made if another one was the latest.
+    pub(super) fn of(&self, catalog: Arc<Catalog>) -> Arc<Directory> {
+        let latest = Arc::clone(&self.latest.read().unwrap_or_else(PoisonError::into_inner));
+        if Arc::ptr_eq(&latest.catalog, &catalog) {
+            return latest;
+        }
+        let made = Arc::new(Directory::new(catalog));
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&made);
+        made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_many_names() {
+        for name in
+            ["application/json", "Application/JSON; charset=utf-8", "application/problem+json", "text/json"]
+        {
+            assert!(is_json(name), "{name}");
+        }
+        for name in ["", "json", "text/plain", "application/jsonp", "+jso"] {
+            assert!(!is_json(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_suggested_if_it_is_near() {
+        let all: BTreeMap<String, ()> =
+            ["reserve", "confirm", "cancel"].map(|name| (name.to_owned(), ())).into();
+        assert_eq!(nearest(&all, "resrve").as_deref(), Some("reserve"));
+        assert_eq!(nearest(&all, "xyz"), None);
+    }
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_told_apart() {
+        let all: BTreeMap<String, ()> = ["add", "Add"].map(|name| (name.to_owned(), ())).into();
+        assert!(lookup(&all, "Add").is_some());
+        assert!(lookup(&all, "ADD").is_none());
+    }
+}

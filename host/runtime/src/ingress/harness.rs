@@ -1,0 +1,319 @@
+//! A whole host without wasm, for tests of the doors: the real driver, a log and a store in memory, and
+//! handlers that are a few lines of Rust.
+//!
+//! A request is one line: `POST /cart/ann/add ~ header: value ~ body`. A body is JSON unless a header says
+//! otherwise. In requests and answers alike, ids are `inv_1`, `inv_2`, … in the order in which the answers
+//! show them, and `awk_1` is the awakeable of `inv_1`.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use expect_test::Expect;
+use holiday_core::attempt::{News, Start};
+use holiday_core::deployment::{
+    Deployment, Handler, HandlerMode, HandlerOptions, Media, Service, ServiceKind,
+};
+use holiday_core::event::{Commands, End, Event, Fail, Suspend};
+use holiday_core::id::{AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId};
+use holiday_core::journal::{Command, Notification};
+use holiday_core::time::Timestamp;
+use holiday_core::value::{Failure, Outcome};
+use http::header::CONTENT_TYPE;
+use http::{HeaderName, Request, Response};
+use http_body_util::BodyExt as _;
+use redb::backends::InMemoryBackend;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tower::ServiceExt as _;
+
+use crate::clock;
+use crate::driver::{self, DriverConfig, Handle, Invoker};
+use crate::log::MemoryLog;
+use crate::store::Overlay;
+
+/// Headers that the tests show.
+const SHOWN: [&str; 6] =
+    ["content-type", "allow", "retry-after", "x-restate-id", "idempotency-expires", "x-restate-error-source"];
+
+pub(crate) struct Host {
+    pub(crate) handle: Handle,
+    runtime: Runtime,
+    router: Router,
+    ids: Mutex<Vec<String>>,
+}
+
+impl Host {
+    /// Starts a host with the services of [`deployment`], behind the door that `router` makes.
+    pub(crate) fn start(router: impl FnOnce(Handle) -> Router) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let database = redb::Database::builder().create_with_backend(InMemoryBackend::new());
+        let store = Overlay::new(database.expect("a database in memory")).expect("an empty state");
+        let config = DriverConfig { running_attempts_max: 100 };
+        let running =
+            driver::start(MemoryLog::new(), store, Arc::new(Handlers), config, runtime.handle().clone());
+        let handle = running.expect("an empty log").handle;
+        runtime.block_on(handle.deploy(deployment())).expect("a valid deployment");
+        Host { router: router(handle.clone()), handle, runtime, ids: Mutex::default() }
+    }
+
+    pub(crate) fn check(&self, requests: &[&str], expected: Expect) {
+        let answers: Vec<String> = requests.iter().map(|request| self.ask(request)).collect();
+        expected.assert_eq(&answers.concat());
+    }
+
+    /// Sends a request and goes away without waiting for the answer.
+    pub(crate) fn abandon(&self, request: &str) {
+        let answer = self.router.clone().oneshot(self.read(request));
+        let waited = self.runtime.block_on(async { tokio::time::timeout(Duration::ZERO, answer).await });
+        assert!(waited.is_err(), "{request} was answered at once");
+    }
+
+    pub(crate) fn send_bytes(&self, request: Request<Body>) -> String {
+        let answer = self.runtime.block_on(async { self.show(self.answer(request).await).await });
+        self.number(&answer)
+    }
+
+    /// What is to be done until it is so, such as a handler that has to get somewhere first.
+    pub(crate) fn until<T: Send + 'static>(
+        &self,
+        is_so: impl Fn(&holiday_core::state::State<Overlay>) -> Option<T> + Clone + Send + 'static,
+    ) -> T {
+        loop {
+            let found = self.runtime.block_on(self.handle.query(is_so.clone()));
+            if let Some(found) = found.expect("the driver runs") {
+                return found;
+            }
+            std::thread::yield_now();
+        }
+    }
+
+    /// Waits until the invocation that the tests call `name` has status `status`.
+    pub(crate) fn until_status(&self, name: &str, status: &'static str) {
+        let id = self.id(name);
+        self.until(move |state| {
+            let lifecycle = state.lifecycle(&id).expect("a readable state");
+            let is = lifecycle.map_or("ended", |it| it.status.name());
+            (is == status).then_some(())
+        });
+    }
+
+    /// Lets the host do what a test needs done behind its doors.
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    pub(crate) fn id(&self, name: &str) -> InvocationId {
+        let number: usize = name.strip_prefix("inv_").and_then(|it| it.parse().ok()).expect("inv_<number>");
+        self.ids.lock().expect("no panic")[number - 1].parse().expect("an id that was shown")
+    }
+
+    pub(crate) fn ask(&self, request: &str) -> String {
+        let asked = self.read(request);
+        let answer = self.runtime.block_on(async { self.show(self.answer(asked).await).await });
+        format!("{request}\n{}", self.number(&answer))
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("a router does not fail")
+    }
+
+    fn read(&self, request: &str) -> Request<Body> {
+        let mut parts = request.split(" ~ ");
+        let (method, path) = parts.next().and_then(|it| it.split_once(' ')).expect("a method and a path");
+        let mut asked = Request::builder().method(method).uri(self.denumber(path));
+        let mut body = String::new();
+        for part in parts {
+            match part.split_once(": ") {
+                Some((name, value)) if name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-') => {
+                    asked = asked.header(name, value);
+                }
+                _ => body = self.denumber(part),
+            }
+        }
+        if !body.is_empty() && asked.headers_ref().is_some_and(|it| !it.contains_key(CONTENT_TYPE)) {
+            asked = asked.header(CONTENT_TYPE, "application/json");
+        }
+        asked.body(Body::from(body)).expect("a valid request")
+    }
+
+    async fn show(&self, answer: Response<Body>) -> String {
+        let mut shown = format!("  {}", answer.status().as_u16());
+        for name in SHOWN {
+            let Some(value) = answer.headers().get(HeaderName::from_static(name)) else { continue };
+            let value = value.to_str().expect("text");
+            let value = if name == "idempotency-expires" { in_hours(value) } else { value.to_owned() };
+            shown += &format!(" {name}: {value}");
+        }
+        let body: Bytes = answer.into_body().collect().await.expect("a whole body").to_bytes();
+        let body = String::from_utf8_lossy(&body);
+        let body = match serde_json::from_str::<serde_json::Value>(&body) {
+            Ok(mut json) => {
+                hide_times(&mut json);
+                json.to_string()
+            }
+            Err(_) => body.into_owned(),
+        };
+        if !body.is_empty() {
+            shown += &format!("\n  {body}");
+        }
+        shown + "\n"
+    }
+
+    /// Numbers the ids in an answer, and hides what is random about it.
+    fn number(&self, answer: &str) -> String {
+        let mut ids = self.ids.lock().expect("no panic");
+        let mut shown = String::new();
+        for word in answer.split_inclusive(|it: char| !it.is_alphanumeric() && it != '_') {
+            let end = word.trim_end_matches(|it: char| !it.is_alphanumeric() && it != '_').len();
+            let (word, separator) = word.split_at(end);
+            if word.parse::<InvocationId>().is_ok() {
+                let known = ids.iter().position(|it| it == word);
+                let position = known.unwrap_or_else(|| {
+                    ids.push(word.to_owned());
+                    ids.len() - 1
+                });
+                shown += &format!("inv_{}", position + 1);
+            } else if word.starts_with("req_") {
+                shown += "req_…";
+            } else {
+                shown += word;
+            }
+            shown += separator;
+        }
+        shown
+    }
+
+    /// Puts the ids into a request that an answer has shown.
+    fn denumber(&self, text: &str) -> String {
+        let ids = self.ids.lock().expect("no panic");
+        ids.iter().enumerate().rev().fold(text.to_owned(), |text, (position, id)| {
+            let invocation = id.parse().expect("an id that was shown");
+            let awakeable = AwakeableId { invocation, index: EntryIndex(0) };
+            let number = position + 1;
+            text.replace(&format!("inv_{number}"), id)
+                .replace(&format!("awk_{number}"), &awakeable.to_string())
+        })
+    }
+}
+
+/// How far a time is from now.
+fn in_hours(time: &str) -> String {
+    let time: jiff::Timestamp = time.parse().expect("RFC 3339");
+    let millis =
+        time.as_millisecond() - i64::try_from(clock::now().as_millis()).expect("before the year 292278994");
+    format!("in {} h", (millis + 30 * 60_000) / 3_600_000)
+}
+
+fn hide_times(json: &mut serde_json::Value) {
+    match json {
+        serde_json::Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => *text = in_hours(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(hide_times),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(hide_times),
+        _ => {}
+    }
+}
+
+/// What the handlers of [`deployment`] do.
+struct Handlers;
+
+impl Invoker for Handlers {
+    fn start(&self, start: Start, _: UnboundedReceiver<News>, handle: Handle) {
+        let attempt = start.attempt;
+        let answer = start.notifications.iter().find_map(|entry| match &entry.notification {
+            Notification::Completed { outcome, .. } => Some(outcome.clone()),
+            Notification::Cancelled { .. } => Some(Failure::cancelled().into()),
+        });
+        let end = |outcome| vec![Event::End(End { attempt, outcome })];
+        let events = match (start.target.handler.as_str(), answer) {
+            ("wait" | "Run", Some(outcome)) => end(outcome),
+            ("wait" | "Run", None) => {
+                let commands = vec![Command::Awakeable];
+                vec![
+                    Event::Commands(Commands { attempt, first: EntryIndex(0), commands }),
+                    Event::Suspend(Suspend { attempt, on: vec![EntryIndex(0)], received: 0 }),
+                ]
+            }
+            ("fail", _) => end(Failure::new(404, "no such trip").into()),
+            ("stumble", _) => {
+                vec![Event::Fail(Fail { attempt, message: "HH0025: no connection".to_owned() })]
+            }
+            ("ping", _) => end(Outcome::done()),
+            ("copy", _) => end(Outcome::success(start.input)),
+            _ => end(Outcome::success(echo(&start))),
+        };
+        handle.record(attempt, events);
+    }
+}
+
+/// What a handler was asked, as its answer.
+fn echo(start: &Start) -> String {
+    let mut headers = start.headers.iter().filter(|(name, _)| name != "content-type");
+    let headers = headers.next().map(|(name, value)| format!(", {name}: {value}")).unwrap_or_default();
+    serde_json::Value::from(format!("{} got {:?}{headers}", start.target, start.input)).to_string()
+}
+
+/// A service, an object and a workflow.
+pub(crate) fn deployment() -> Deployment {
+    const TRIP: &str = r#"{"type": "object", "properties": {"run_type": {}, "trip_id": {}}}"#;
+    const WRAPPED: &str = r#"{"type": "object", "properties": {"request": {}}}"#;
+    const OPTIONAL: &str = r#"{"type": ["string", "null"]}"#;
+    let json = |schema: &str| media("application/json", Some(schema));
+    let digest = Digest::of(b"trips");
+    Deployment {
+        id: DeploymentId::of(&digest),
+        digest,
+        origin: "file:///guests/trips.wasm".to_owned(),
+        services: vec![
+            service(
+                ServiceKind::Service,
+                "trips",
+                vec![
+                    handler("reserve", HandlerMode::Exclusive, json(TRIP), json("{}")),
+                    handler("wrapped", HandlerMode::Exclusive, json(WRAPPED), json("{}")),
+                    handler("any", HandlerMode::Exclusive, media("application/json", None), json("{}")),
+                    handler("find", HandlerMode::Exclusive, json(OPTIONAL), json("{}")),
+                    handler("copy", HandlerMode::Exclusive, media("image/*", None), media("image/png", None)),
+                    handler("ping", HandlerMode::Exclusive, None, None),
+                    handler("fail", HandlerMode::Exclusive, None, json("{}")),
+                    handler("stumble", HandlerMode::Exclusive, None, json("{}")),
+                    handler("wait", HandlerMode::Exclusive, None, json("{}")),
+                ],
+            ),
+            service(
+                ServiceKind::Object,
+                "cart",
+                vec![
+                    handler("add", HandlerMode::Exclusive, json(TRIP), json("{}")),
+                    handler("get", HandlerMode::Shared, None, json("{}")),
+                    handler("wait", HandlerMode::Exclusive, None, json("{}")),
+                ],
+            ),
+            service(
+                ServiceKind::Workflow,
+                "Booking",
+                vec![
+                    handler("Run", HandlerMode::WorkflowRun, json(TRIP), json("{}")),
+                    handler("status", HandlerMode::Shared, None, json("{}")),
+                ],
+            ),
+        ],
+        registered_at: Timestamp::from_millis(0),
+    }
+}
+
+fn service(kind: ServiceKind, name: &str, handlers: Vec<Handler>) -> Service {
+    Service { name: name.to_owned(), kind, handlers, documentation: None }
+}
+
+fn handler(name: &str, mode: HandlerMode, input: Option<Media>, output: Option<Media>) -> Handler {
+    let options = HandlerOptions::default();
+    Handler { name: name.to_owned(), mode, input, output, documentation: None, options }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "handlers hold an option")]
+fn media(content_type: &str, schema: Option<&str>) -> Option<Media> {
+    Some(Media { content_type: content_type.to_owned(), schema: schema.map(ToOwned::to_owned) })
+}

@@ -1,0 +1,164 @@
+//! From the body of a request to the input of a handler.
+
+use axum::body::{Body, HttpBody as _};
+use bytes::{Bytes, BytesMut};
+use holiday_core::error::ErrorCode;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt as _;
+use serde::de::IgnoredAny;
+use tokio::time::timeout;
+
+use super::Ingress;
+use super::directory::{Destination, Input, essence};
+use super::envelope::{self, Opened};
+use super::error::Error;
+use super::schema::Shape;
+
+/// What a handler that takes no body may be sent all the same: what clients write who always send one.
+const EMPTY_VALUES: [&[u8]; 2] = [b"{}", b"null"];
+
+/// Reads a body, at most as much of it as is allowed.
+pub(super) async fn read(ingress: &Ingress, body: Body) -> Result<Bytes, Error> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    match timeout(ingress.config.body_timeout, collect(ingress, body)).await {
+        Ok(read) => read,
+        Err(_) => {
+            let message =
+                format!("the body was not complete after {} s", ingress.config.body_timeout.as_secs());
+            Err(Error::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::MalformedBody, message))
+        }
+    }
+}
+
+async fn collect(ingress: &Ingress, mut body: Body) -> Result<Bytes, Error> {
+    let limit = ingress.config.body_bytes_max;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    let mut share = ingress.body_bytes.take(0).expect("nothing can always be taken");
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Error::bad_request(ErrorCode::MalformedBody, format!("the body cannot be read: {error}"))
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + whole.len() + data.len() > limit {
+            return Err(too_large(limit));
+        }
+        if !share.grow(data.len()) {
+            return Err(Error::overloaded(
+                "too many large bodies are on their way to the host; try again later",
+            ));
+        }
+        match (first.is_empty(), whole.is_empty()) {
+            (true, true) => first = data,
+            (_, is_second) => {
+                if is_second {
+                    whole.extend_from_slice(&std::mem::take(&mut first));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+    }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
+}
+
+/// Takes the key and the input of a handler out of a body.
+pub(super) fn open(destination: Destination<'_>, headers: &HeaderMap, body: Bytes) -> Result<Opened, Error> {
+    let input = destination.endpoint.input.as_ref();
+    if let (Some(input), false) = (input, body.is_empty()) {
+        check_content_type(destination, input, headers)?;
+    }
+    let is_text = input.is_none_or(|it| it.is_json);
+    let shape = input.map_or(Shape::NOTHING, |it| it.shape);
+    let opened = match destination.key {
+        None if is_text => {
+            let is_keyed = destination.service.kind.is_keyed();
+            envelope::open(&body, text(&body)?, is_keyed, &shape)?
+        }
+        _ => None,
+    };
+    // What was inside an envelope was read with it.
+    let is_checked = opened.is_some();
+    let Opened { key, input: body } = opened.unwrap_or(Opened { key: None, input: body });
+    match input {
+        None => check_empty(destination, &body).map(|()| Opened { key, input: Bytes::new() }),
+        Some(input) if input.is_json && body.is_empty() => match shape.takes_null {
+            true => Ok(Opened { key, input: Bytes::from_static(b"null") }),
+            false => Err(empty(destination)),
+        },
+        Some(input) => {
+            if input.is_json && !is_checked {
+                check_json(&body)?;
+            }
+            Ok(Opened { key, input: body })
+        }
+    }
+}
+
+/// Checks that bytes are one JSON value.
+pub(super) fn check_json(body: &[u8]) -> Result<(), Error> {
+    serde_json::from_str::<IgnoredAny>(text(body)?).map(drop).map_err(|error| envelope::not_json(&error))
+}
+
+fn text(body: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(body).map_err(|error| {
+        let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to());
+        Error::bad_request(ErrorCode::MalformedBody, message)
+    })
+}
+
+/// A request that does not say what it brings is believed to bring what the handler takes.
+fn check_content_type(destination: Destination<'_>, input: &Input, headers: &HeaderMap) -> Result<(), Error> {
+    let Some(given) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let given = given.to_str().unwrap_or("(not text)");
+    if is_taken(input, given) {
+        return Ok(());
+    }
+    let hint = match essence(given) == "application/x-www-form-urlencoded" {
+        true => "; curl says so by itself: give it --json instead of -d",
+        false => "",
+    };
+    let message = format!("{} takes {}, not '{given}'{hint}", name_of(destination), input.content_type);
+    Err(Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::UnsupportedContentType, message))
+}
+
+fn is_taken(input: &Input, given: &str) -> bool {
+    let (given, taken) = (essence(given), essence(&input.content_type));
+    let range = taken.strip_suffix("/*");
+    input.is_json && super::directory::is_json(given)
+        || given.eq_ignore_ascii_case(taken)
+        || range.is_some_and(|it| {
+            it == "*" || given.split('/').next().is_some_and(|main| main.eq_ignore_ascii_case(it))
+        })
+}
+
+fn check_empty(destination: Destination<'_>, body: &[u8]) -> Result<(), Error> {
+    let body = body.trim_ascii();
+    if body.is_empty() || EMPTY_VALUES.contains(&body) {
+        return Ok(());
+    }
+    let message = format!("{} takes no input, but got a body of {} bytes", name_of(destination), body.len());
+    Err(Error::bad_request(ErrorCode::MalformedBody, message))
+}
+
+fn empty(destination: Destination<'_>) -> Error {
+    let message =
+        format!("the body is empty, but {} takes an input as JSON; send at least {{}}", name_of(destination));
+    Error::bad_request(ErrorCode::MalformedBody, message)
+}
+
+fn too_large(limit: usize) -> Error {
+    let message = format!(
+        "the body has more than the {limit} bytes that are allowed; store it elsewhere and pass a reference"
+    );
+    Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message)
+}
+
+fn name_of(destination: Destination<'_>) -> String {
+    format!("{}/{}", destination.service.name, destination.endpoint.name)
+}

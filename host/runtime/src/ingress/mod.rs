@@ -1,0 +1,164 @@
+//! The door for callers: invoke handlers, wait for outcomes, complete awakeables.
+//!
+//! ```text
+//! request ─path─▶ Route ─directory─▶ Destination ─input, envelope─▶ Invoke ─Handle─▶ driver
+//! response ◀──────────────────────answer, error──────────────────────────────────────┘
+//! ```
+//!
+//! One function takes every path, because a key may hold any character and only the service tells which
+//! segment is a key. Invariant: what was refused here has changed nothing.
+
+mod answer;
+mod attach;
+mod awakeable;
+mod budget;
+mod call;
+mod delay;
+mod directory;
+mod envelope;
+mod error;
+#[cfg(test)]
+pub(crate) mod harness;
+mod headers;
+mod input;
+mod path;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use holiday_core::limits::PAYLOAD_BYTES_MAX;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::driver::Handle;
+use budget::Budget;
+use directory::{Directories, Directory};
+use error::Error;
+use path::Route;
+
+/// Requests that are being served at the same time, those included that wait for an outcome; the next one
+/// is refused with 503.
+pub const IN_FLIGHT_REQUESTS_MAX: usize = 10_000;
+
+/// Bytes of bodies that are being read at the same time; the body that goes beyond is refused with 503.
+pub const IN_FLIGHT_BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Bytes of the headers that are stored with an invocation; more are refused with 431.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// How long a body may take to arrive; then the request is refused with 408.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// When a client that was refused because of a bound may come again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+const INVOCATION_ID: HeaderName = HeaderName::from_static("x-restate-id");
+const ERROR_SOURCE: HeaderName = HeaderName::from_static("x-restate-error-source");
+const IDEMPOTENCY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-expires");
+
+/// The bounds of one ingress; each default is the constant of that name.
+#[derive(Clone, Debug)]
+pub struct IngressConfig {
+    pub in_flight_requests_max: usize,
+    pub in_flight_body_bytes_max: usize,
+    pub body_bytes_max: usize,
+    pub body_timeout: Duration,
+}
+
+impl Default for IngressConfig {
+    fn default() -> Self {
+        IngressConfig {
+            in_flight_requests_max: IN_FLIGHT_REQUESTS_MAX,
+            in_flight_body_bytes_max: IN_FLIGHT_BODY_BYTES_MAX,
+            body_bytes_max: PAYLOAD_BYTES_MAX,
+            body_timeout: BODY_TIMEOUT,
+        }
+    }
+}
+
+/// Builds the router that serves callers.
+pub fn router(handle: Handle, config: IngressConfig) -> Router {
+    let ingress = Ingress {
+        directories: Directories::new(handle.catalog()),
+        requests: Budget::new(config.in_flight_requests_max),
+        body_bytes: Budget::new(config.in_flight_body_bytes_max),
+        handle,
+        config,
+    };
+    Router::new().fallback(serve).with_state(Arc::new(ingress))
+}
+
+/// What all requests share.
+#[derive(Debug)]
+struct Ingress {
+    handle: Handle,
+    config: IngressConfig,
+    directories: Directories,
+    requests: Budget,
+    body_bytes: Budget,
+}
+
+impl Ingress {
+    fn directory(&self) -> Arc<Directory> {
+        self.directories.of(self.handle.catalog())
+    }
+}
+
+async fn serve(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
+    answer(&ingress, request).await.unwrap_or_else(|error| error.into_response())
+}
+
+async fn answer(ingress: &Ingress, request: Request) -> Result<Response, Error> {
+    let (parts, body) = request.into_parts();
+    let route = path::parse(parts.uri.path())?;
+    if route == Route::Health {
+        require(&parts, Method::GET, "GET")?;
+        return health(ingress).await;
+    }
+    let Some(_share) = ingress.requests.take(1) else {
+        let max = ingress.config.in_flight_requests_max;
+        return Err(Error::overloaded(format!("the host serves {max} requests already; try again later")));
+    };
+    match route {
+        Route::Invoke(address) => call::invoke(ingress, &address, &parts, body).await,
+        Route::Outcome(named, wait) => {
+            require(&parts, Method::GET, "GET")?;
+            attach::outcome(ingress, named, wait, &parts).await
+        }
+        Route::OutcomeOfBody(wait) => {
+            require(&parts, Method::POST, "POST")?;
+            attach::outcome_of_body(ingress, wait, &parts, body).await
+        }
+        Route::Lookup => {
+            require(&parts, Method::POST, "POST")?;
+            attach::lookup(ingress, body).await
+        }
+        Route::Awakeable { id, completion } => {
+            require(&parts, Method::POST, "POST")?;
+            awakeable::complete(ingress, &id, completion, &parts, body).await
+        }
+        Route::Health => unreachable!("answered above"),
+    }
+}
+
+fn require(parts: &Parts, method: Method, allow: &'static str) -> Result<(), Error> {
+    match parts.method == method {
+        true => Ok(()),
+        false => Err(Error::method_not_allowed(
+            allow,
+            format!("{} takes {allow}, not {}", parts.uri.path(), parts.method),
+        )),
+    }
+}
+
+/// Ready means that the driver answers.
+async fn health(ingress: &Ingress) -> Result<Response, Error> {
+    ingress.handle.query(|_| ()).await?;
+    Ok(answer::json(StatusCode::OK, &serde_json::json!({ "status": "ok" })))
+}

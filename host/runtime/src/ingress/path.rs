@@ -1,0 +1,256 @@
+//! What a path asks for.
+//!
+//! The raw path is split first and each segment decoded after, so that a key may hold any character, `/`
+//! included (as `%2F`). Which segment is the key and which the handler depends on the service, so that is
+//! left to the [`Directory`](super::directory::Directory).
+
+use std::borrow::Cow;
+
+use holiday_core::error::ErrorCode;
+use http::StatusCode;
+use percent_encoding::percent_decode_str;
+
+use super::error::Error;
+
+/// What a path asks for; names and keys are decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    Invoke(Address<'a>),
+    /// Wait for the outcome of one invocation, or look whether it is there.
+    Outcome(Named<'a>, Wait),
+    /// The same for an invocation that the body names.
+    OutcomeOfBody(Wait),
+    /// The id of the invocation that the body names.
+    Lookup,
+    Awakeable {
+        id: Cow<'a, str>,
+        completion: Completion,
+    },
+    Health,
+}
+
+/// A service, and the segments after it: `[key/]handler[/send]`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address<'a> {
+    pub(super) service: Cow<'a, str>,
+    pub(super) rest: Vec<Cow<'a, str>>,
+    pub(super) form: Form,
+}
+
+/// How the path says whether its caller waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `/{service}/…`: with `/send` at its end, one-way.
+    Short,
+    /// `/restate/call/…`
+    Call,
+    /// `/restate/send/…`
+    Send,
+}
+
+/// How a caller names an invocation.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Named<'a> {
+    Id(Cow<'a, str>),
+    IdempotencyKey {
+        service: Cow<'a, str>,
+        key: Option<Cow<'a, str>>,
+        handler: Cow<'a, str>,
+        idempotency_key: Cow<'a, str>,
+    },
+    Workflow {
+        name: Cow<'a, str>,
+        key: Cow<'a, str>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Until the invocation has ended.
+    Attach,
+    /// Not at all.
+    Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Completion {
+    Resolve,
+    Reject,
+}
+
+/// Reads a raw path.
+pub(super) fn parse(path: &str) -> Result<Route<'_>, Error> {
+    let segments = path.strip_prefix('/').unwrap_or(path).split('/');
+    let mut segments = segments.map(decode).collect::<Result<Vec<_>, _>>()?;
+    if segments.len() < 2 {
+        return Err(unknown(path));
+    }
+    let first = segments.remove(0);
+    match first.as_ref() {
+        "restate" => reserved(path, segments),
+        _ => Ok(Route::Invoke(Address { service: first, rest: segments, form: Form::Short })),
+    }
+}
+
+/// The paths below `/restate/`.
+fn reserved<'a>(path: &str, mut segments: Vec<Cow<'a, str>>) -> Result<Route<'a>, Error> {
+    let names: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        ["health"] => Ok(Route::Health),
+        ["lookup"] => Ok(Route::Lookup),
+        ["attach"] => Ok(Route::OutcomeOfBody(Wait::Attach)),
+        ["output"] => Ok(Route::OutcomeOfBody(Wait::Output)),
+        ["attach", _] => Ok(Route::Outcome(Named::Id(segments.remove(1)), Wait::Attach)),
+        ["output", _] => Ok(Route::Outcome(Named::Id(segments.remove(1)), Wait::Output)),
+        ["call", _, _, ..] => Ok(invoke(segments, Form::Call)),
+        ["send", _, _, ..] => Ok(invoke(segments, Form::Send)),
+        ["invocation", .., verb] => {
+            let wait = wait(verb).ok_or_else(|| unknown(path))?;
+            named_invocation(segments).map(|named| Route::Outcome(named, wait)).ok_or_else(|| unknown(path))
+        }
+        ["workflow", _, _, verb] => {
+            let wait = wait(verb).ok_or_else(|| unknown(path))?;
+            let key = segments.remove(2);
+            Ok(Route::Outcome(Named::Workflow { name: segments.remove(1), key }, wait))
+        }
+        ["awakeables" | "a", _, "resolve"] => {
+            Ok(Route::Awakeable { id: segments.remove(1), completion: Completion::Resolve })
+        }
+        ["awakeables" | "a", _, "reject"] => {
+            Ok(Route::Awakeable { id: segments.remove(1), completion: Completion::Reject })
+        }
+        _ => Err(unknown(path)),
+    }
+}
+
+fn invoke(mut segments: Vec<Cow<'_, str>>, form: Form) -> Route<'_> {
+    let rest = segments.split_off(2);
+    let service = segments.remove(1);
+    Route::Invoke(Address { service, rest, form })
+}
+
+/// `invocation/{id}/…` and `invocation/{service}[/{key}]/{handler}/{idempotencyKey}/…`.
+fn named_invocation(segments: Vec<Cow<'_, str>>) -> Option<Named<'_>> {
+    let count = segments.len() - 2;
+    let mut parts = segments.into_iter().skip(1).take(count);
+    match (count, parts.next()?) {
+        (1, id) => Some(Named::Id(id)),
+        (3 | 4, service) => Some(Named::IdempotencyKey {
+            service,
+            key: if count == 4 { Some(parts.next()?) } else { None },
+            handler: parts.next()?,
+            idempotency_key: parts.next()?,
+        }),
+        _ => None,
+    }
+}
+
+fn wait(verb: &str) -> Option<Wait> {
+    match verb {
+        "attach" => Some(Wait::Attach),
+        "output" => Some(Wait::Output),
+        _ => None,
+    }
+}
+
+fn decode(segment: &str) -> Result<Cow<'_, str>, Error> {
+    if segment.is_empty() {
+        return Err(malformed("the path has an empty segment; names and keys are not empty".to_owned()));
+    }
+    if !is_well_escaped(segment) {
+        return Err(malformed(format!("'{segment}' in the path has a '%' without two hexadecimal digits")));
+    }
+    percent_decode_str(segment)
+        .decode_utf8()
+        .map_err(|_| malformed(format!("'{segment}' in the path does not decode to UTF-8")))
+}
+
+fn is_well_escaped(segment: &str) -> bool {
+    segment.split('%').skip(1).all(|after| after.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2)
+}
+
+fn malformed(message: String) -> Error {
+    Error::new(StatusCode::BAD_REQUEST, ErrorCode::MalformedPath, message)
+}
+
+fn unknown(path: &str) -> Error {
+    let message = format!(
+        "there is nothing at '{path}'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>"
+    );
+    Error::new(StatusCode::NOT_FOUND, ErrorCode::UnknownPath, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(paths: &[&str], expected: Expect) {
+        let lines: Vec<String> = paths
+            .iter()
+            .map(|path| match parse(path) {
+                Ok(route) => format!("{path}: {route:?}\n"),
+                Err(error) => format!("{path}: {error}\n"),
+            })
+            .collect();
+        expected.assert_eq(&lines.concat());
+    }
+
+    #[test]
+    fn handlers() {
+        check(
+            &[
+                "/trips/reserve",
+                "/cart/a%2Fb%20c/add/send",
+                "/restate/call/cart/ann/add",
+                "/restate/send/trips/reserve",
+            ],
+            expect![[""]],
+        );
+    }
+
+    #[test]
+    fn outcomes() {
+        check(
+            &[
+                "/restate/invocation/inv_1/attach",
+                "/restate/attach/inv_1",
+                "/restate/invocation/trips/reserve/k1/output",
+                "/restate/invocation/cart/ann/add/k1/attach",
+                "/restate/workflow/booking/t1/output",
+                "/restate/attach",
+                "/restate/output",
+                "/restate/lookup",
+            ],
+            expect![[""]],
+        );
+    }
+
+    #[test]
+    fn awakeables_and_health() {
+        check(
+            &["/restate/awakeables/awk_1/resolve", "/restate/a/awk_1/reject", "/restate/health"],
+            expect![[""]],
+        );
+    }
+
+    #[test]
+    fn nothing_there() {
+        check(
+            &[
+                "/",
+                "/trips",
+                "//reserve",
+                "/trips/",
+                "/trips/%zz",
+                "/trips/%e9",
+                "/restate/else",
+                "/restate/invocation/attach",
+                "/restate/invocation/a/b/attach",
+                "/restate/invocation/inv_1/peek",
+            ],
+            expect![[""]],
+        );
+    }
+}

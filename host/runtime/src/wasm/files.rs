@@ -1,0 +1,188 @@
+//! The components on disk: `<digest>.wasm`, and beside it `<digest>.<engine>.cwasm`, its machine code.
+//!
+//! Invariants:
+//!
+//! - A component's file is durable before anybody is told that it is kept, and has the digest of its name.
+//! - Machine code is executed only as this host wrote it: the SHA-256 at the end of the file must fit. The
+//!   file may be lost at any time; it is made again from the component.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use holiday_core::id::{DeploymentId, Digest};
+use sha2::{Digest as _, Sha256};
+
+use super::error::ComponentError;
+
+/// Bytes of the SHA-256 that ends a file of machine code.
+const CHECKSUM_BYTES: usize = 32;
+
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    dir: PathBuf,
+    /// Names the engine, its version and its settings: machine code of another one is of no use.
+    engine: String,
+}
+
+/// A component as it was found.
+pub(super) struct Found {
+    pub(super) digest: Digest,
+    pub(super) path: PathBuf,
+}
+
+impl Files {
+    pub(super) fn open(dir: PathBuf, engine: String) -> Result<Self, ComponentError> {
+        fs::create_dir_all(&dir).map_err(storage(&dir, "created"))?;
+        Ok(Files { dir, engine })
+    }
+
+    /// Keeps the bytes of a component; they are durable when it returns.
+    pub(super) fn keep(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ComponentError> {
+        let path = self.dir.join(format!("{}.wasm", hex(digest)));
+        if fs::read(&path).is_ok_and(|kept| kept == bytes) {
+            return Ok(());
+        }
+        write_durably(&path, &[bytes]).map_err(storage(&path, "written"))
+    }
+
+    /// Finds the component of a deployment, whose id is the beginning of the digest.
+    pub(super) fn find(&self, deployment: DeploymentId) -> Result<Found, ComponentError> {
+        for entry in fs::read_dir(&self.dir).map_err(storage(&self.dir, "read"))? {
+            let path = entry.map_err(storage(&self.dir, "read"))?.path();
+            let digest = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".wasm")).and_then(from_hex);
+            if let Some(digest) = digest.filter(|digest| DeploymentId::of(digest) == deployment) {
+                return Ok(Found { digest, path });
+            }
+        }
+        Err(ComponentError::Missing { deployment, path: self.dir.clone() })
+    }
+
+    /// Reads a component and checks that its bytes are those it was accepted with.
+    pub(super) fn read(&self, found: &Found) -> Result<Vec<u8>, ComponentError> {
+        let bytes = fs::read(&found.path).map_err(storage(&found.path, "read"))?;
+        match Digest::of(&bytes) == found.digest {
+            true => Ok(bytes),
+            false => Err(ComponentError::Corrupt {
+                deployment: DeploymentId::of(&found.digest),
+                path: found.path.clone(),
+            }),
+        }
+    }
+
+    /// Keeps the machine code of a component, in place of what other engines left.
+    pub(super) fn keep_code(&self, digest: &Digest, code: &[u8]) -> Result<(), ComponentError> {
+        let path = self.code_path(digest);
+        for stale in self.codes(digest).filter(|other| *other != path) {
+            fs::remove_file(&stale).map_err(storage(&stale, "removed"))?;
+        }
+        write_durably(&path, &[code, &Sha256::digest(code)]).map_err(storage(&path, "written"))
+    }
+
+    /// Reads the machine code of a component, if it is there and whole.
+    pub(super) fn read_code(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let mut code = fs::read(self.code_path(digest)).ok()?;
+        let checksum = code.split_off(code.len().checked_sub(CHECKSUM_BYTES)?);
+        (Sha256::digest(&code)[..] == checksum[..]).then_some(code)
+    }
+
+    fn code_path(&self, digest: &Digest) -> PathBuf {
+        self.dir.join(format!("{}.{}.cwasm", hex(digest), self.engine))
+    }
+
+    /// The files of machine code of a component, whatever engine they are for.
+    fn codes(&self, digest: &Digest) -> impl Iterator<Item = PathBuf> {
+        let prefix = hex(digest);
+        fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(move |path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.starts_with(&prefix) && name.ends_with(".cwasm")
+        })
+    }
+}
+
+/// Writes a file so that after a crash it is there whole, or as it was before.
+fn write_durably(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn storage(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> ComponentError {
+    move |cause| ComponentError::Storage { path: path.to_owned(), verb, cause }
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if text.len() != 2 * bytes.len() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(Digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(dir: &tempfile::TempDir) -> Files {
+        Files::open(dir.path().join("components"), "engine".to_owned()).expect("a directory")
+    }
+
+    #[test]
+    fn a_kept_component_is_found_by_its_deployment() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, digest) = (files(&dir), Digest::of(b"bytes"));
+        files.keep(&digest, b"bytes").expect("it is written");
+        files.keep(&digest, b"bytes").expect("twice is once");
+        let found = files.find(DeploymentId::of(&digest)).expect("it is there");
+        assert_eq!(found.digest, digest);
+        assert_eq!(files.read(&found).expect("it is whole"), b"bytes");
+        let missing = files.find(DeploymentId::of(&Digest::of(b"other"))).map(|found| found.digest);
+        assert!(matches!(missing, Err(ComponentError::Missing { .. })));
+    }
+
+    #[test]
+    fn a_changed_component_is_corrupt() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, digest) = (files(&dir), Digest::of(b"bytes"));
+        files.keep(&digest, b"bytes").expect("it is written");
+        let found = files.find(DeploymentId::of(&digest)).expect("it is there");
+        fs::write(&found.path, b"bytez").expect("it is changed");
+        assert!(matches!(files.read(&found), Err(ComponentError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn machine_code_that_was_changed_is_not_used() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, digest) = (files(&dir), Digest::of(b"bytes"));
+        assert_eq!(files.read_code(&digest), None);
+        files.keep_code(&digest, b"code").expect("it is written");
+        assert_eq!(files.read_code(&digest).as_deref(), Some(&b"code"[..]));
+        fs::write(files.code_path(&digest), b"other code, and nothing that fits it").expect("it is changed");
+        assert_eq!(files.read_code(&digest), None);
+    }
+
+    #[test]
+    fn machine_code_of_other_engines_is_dropped() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, digest) = (files(&dir), Digest::of(b"bytes"));
+        let older = Files { engine: "older".to_owned(), ..files.clone() };
+        older.keep_code(&digest, b"code").expect("it is written");
+        files.keep_code(&digest, b"code").expect("it is written");
+        assert_eq!(older.read_code(&digest), None);
+    }
+}

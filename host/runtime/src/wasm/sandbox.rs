@@ -1,0 +1,262 @@
+//! All that one guest instance can reach: the data of its wasmtime store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use holiday_core::attempt::{Attempt, News, Op, Start, Step};
+use holiday_core::event::Event;
+use holiday_core::id::AttemptId;
+use holiday_core::invocation::Header;
+use holiday_core::target::Target;
+use holiday_core::time::Timestamp;
+use tokio::sync::mpsc::UnboundedReceiver;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::bindings::holiday::durable::{context, types};
+use super::config::WasmConfig;
+use super::http::Gate;
+use super::limits;
+use super::mirror::Mirror;
+use super::output::{Output, Writer};
+use super::stop::Stop;
+use super::wasi::{self, ClockView};
+
+/// Where the events of an attempt go.
+pub(super) trait Recorder: Send + Sync {
+    fn record(&self, attempt: AttemptId, events: Vec<Event>);
+
+    /// Whether others wait for an instance, so that one that is idle should be given back.
+    fn is_crowded(&self) -> bool;
+}
+
+pub(super) struct Sandbox {
+    pub(super) table: ResourceTable,
+    pub(super) memory: MemoryBound,
+    pub(super) cpu: CpuBudget,
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+    /// `None` while the component describes itself.
+    execution: Option<Box<Execution>>,
+    mirror: Arc<Mirror>,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    gate: Gate,
+}
+
+/// The handler that is being executed.
+pub(super) struct Execution {
+    pub(super) attempt: Attempt,
+    pub(super) about: About,
+    pub(super) news: UnboundedReceiver<News>,
+    pub(super) recorder: Arc<dyn Recorder>,
+}
+
+/// What the handler may ask about its invocation.
+pub(super) struct About {
+    pub(super) target: Target,
+    pub(super) headers: Vec<Header>,
+    pub(super) idempotency_key: Option<String>,
+    pub(super) created_at: Timestamp,
+}
+
+impl Execution {
+    pub(super) fn new(start: Start, news: UnboundedReceiver<News>, recorder: Arc<dyn Recorder>) -> Self {
+        let about = About {
+            target: start.target.clone(),
+            headers: start.headers.clone(),
+            idempotency_key: start.idempotency_key.clone(),
+            created_at: start.created_at,
+        };
+        Execution { attempt: Attempt::new(start), about, news, recorder }
+    }
+
+    /// Hands what has to be recorded to the driver.
+    pub(super) fn drain(&mut self) {
+        let events: Vec<Event> = std::iter::from_fn(|| self.attempt.poll_event()).collect();
+        if !events.is_empty() {
+            self.recorder.record(self.attempt.id(), events);
+        }
+    }
+}
+
+impl Sandbox {
+    /// A sandbox in which a component may only describe itself.
+    pub(super) fn for_describing(config: &WasmConfig) -> Self {
+        let cpu = CpuBudget::new(config.cpu_budget_ms.min(limits::DESCRIBE_BUDGET_MS));
+        Sandbox::new(config, cpu, [0; 32], None, Arc::default(), None)
+    }
+
+    pub(super) fn for_executing(config: &WasmConfig, execution: Execution) -> Self {
+        let mirror = Arc::<Mirror>::default();
+        mirror.reflect(&execution.attempt);
+        let seed = execution.attempt.random_seed();
+        let writer = Writer { attempt: execution.attempt.id(), target: execution.about.target.clone() };
+        let cpu = CpuBudget::new(config.cpu_budget_ms);
+        Sandbox::new(config, cpu, seed, Some(writer), mirror, Some(Box::new(execution)))
+    }
+
+    fn new(
+        config: &WasmConfig,
+        cpu: CpuBudget,
+        seed: [u8; 32],
+        writer: Option<Writer>,
+        mirror: Arc<Mirror>,
+        execution: Option<Box<Execution>>,
+    ) -> Self {
+        let stdout = Output::stdout(writer.clone(), Arc::clone(&mirror));
+        let stderr = Output::stderr(writer, Arc::clone(&mirror));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits::HANDLES_MAX);
+        Sandbox {
+            table,
+            memory: MemoryBound { bytes_max: config.memory_bytes_max, bytes: 0, refused: None },
+            cpu,
+            wasi: wasi::context(&config.guest, seed, &mirror, stdout.clone(), stderr.clone()),
+            http: WasiHttpCtx::new(),
+            gate: Gate { mirror: Arc::clone(&mirror), allowed: config.guest.allowed_hosts.clone() },
+            stdout,
+            stderr,
+            execution,
+            mirror,
+        }
+    }
+
+    /// Puts the sandbox into a store, with its bounds in force.
+    pub(super) fn into_store(self, engine: &Engine) -> Store<Sandbox> {
+        let mut store = Store::new(engine, self);
+        store.limiter(|sandbox| &mut sandbox.memory);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(Sandbox::tick);
+        store
+    }
+
+    /// A tick has passed while the guest computed: let others have their turn, if it may go on at all.
+    fn tick(mut store: StoreContextMut<'_, Sandbox>) -> wasmtime::Result<UpdateDeadline> {
+        let cpu = &mut store.data_mut().cpu;
+        cpu.ticks += 1;
+        match cpu.ticks <= cpu.ticks_max {
+            true => Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))),
+            false => Err(cpu.spun()),
+        }
+    }
+
+    /// The execution, or why there is none.
+    pub(super) fn execution(&mut self) -> wasmtime::Result<&mut Execution> {
+        self.execution.as_deref_mut().ok_or_else(without_context)
+    }
+
+    /// The execution beside the handles of the guest.
+    pub(super) fn execution_and_table(&mut self) -> wasmtime::Result<(&mut Execution, &mut ResourceTable)> {
+        match self.execution.as_deref_mut() {
+            Some(execution) => Ok((execution, &mut self.table)),
+            None => Err(without_context()),
+        }
+    }
+
+    /// Asks the attempt, and lets all who depend on it know.
+    pub(super) fn step(&mut self, op: Op) -> wasmtime::Result<Step> {
+        self.cpu.ticks = 0;
+        let execution = self.execution()?;
+        let step = execution.attempt.step(op).map_err(Stop::from)?;
+        execution.drain();
+        self.reflect();
+        Ok(step)
+    }
+
+    pub(super) fn reflect(&mut self) {
+        if let Some(execution) = &self.execution {
+            self.mirror.reflect(&execution.attempt);
+        }
+    }
+
+    pub(super) fn clock(&mut self) -> ClockView<'_> {
+        ClockView { mirror: &self.mirror, table: &mut self.table }
+    }
+}
+
+fn without_context() -> wasmtime::Error {
+    Stop::misuse("describe() used the context, which only handlers have; it may only describe services")
+}
+
+/// Gives a component all it may import.
+pub(super) fn add_to_linker(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    wasi::add_to_linker(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    types::add_to_linker::<Sandbox, HasSelf<Sandbox>>(linker, |sandbox| sandbox)?;
+    context::add_to_linker::<Sandbox, HasSelf<Sandbox>>(linker, |sandbox| sandbox)
+}
+
+impl WasiView for Sandbox {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Sandbox {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.gate, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sandbox")
+    }
+}
+
+/// How much linear memory the instance may have, in all its memories together.
+#[derive(Debug)]
+pub(super) struct MemoryBound {
+    bytes_max: usize,
+    bytes: usize,
+    /// The size it asked for and did not get. A guest may survive that; if not, this is why.
+    pub(super) refused: Option<usize>,
+}
+
+impl MemoryBound {
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+}
+
+impl ResourceLimiter for MemoryBound {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = self.bytes.saturating_add(desired - current);
+        match bytes <= self.bytes_max {
+            true => self.bytes = bytes,
+            false => self.refused = Some(bytes),
+        }
+        Ok(bytes <= self.bytes_max)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= limits::TABLE_ELEMENTS_MAX)
+    }
+}
+
+/// How long the guest may still compute before its next operation.
+#[derive(Debug)]
+pub(super) struct CpuBudget {
+    ticks: u64,
+    ticks_max: u64,
+}
+
+impl CpuBudget {
+    fn new(budget_ms: u64) -> Self {
+        CpuBudget { ticks: 0, ticks_max: budget_ms.div_ceil(limits::EPOCH_TICK_MS) }
+    }
+
+    fn spun(&self) -> wasmtime::Error {
+        let budget_ms = self.ticks_max * limits::EPOCH_TICK_MS;
+        Stop::failed(
+            holiday_core::error::ErrorCode::GuestSpun,
+            format!(
+                "the component computed for more than {budget_ms} ms without an operation of its context; split \
+                 the work with run(...), or start the host with a larger CPU budget"
+            ),
+        )
+    }
+}

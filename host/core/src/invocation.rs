@@ -101,6 +101,14 @@ impl Lifecycle {
             | Status::Paused(_) => None,
         }
     }
+
+    /// Whether a step has failed and is not to be executed now.
+    pub fn is_postponed(&self, run: EntryIndex) -> bool {
+        self.failing_runs.get(&run).is_some_and(|failing| match failing.retry {
+            RunRetry::At(_) | RunRetry::Exhausted => true,
+            RunRetry::Due => false,
+        })
+    }
 }
 
 /// What an open command waits for.
@@ -113,7 +121,11 @@ pub enum OpenCommand {
     Sleep {
         due: Timestamp,
     },
-    Run,
+    Run {
+        /// A cancellation that is still to be told does not keep it from being executed: the handler
+        /// has been told, and waits for it all the same.
+        outlives_cancellation: bool,
+    },
     Awakeable,
 }
 
@@ -187,8 +199,18 @@ pub struct FailingRun {
     pub failures: u32,
     pub first_at: Timestamp,
     pub last_message: String,
-    /// `None`: the default policy is exhausted, an operator has to decide.
-    pub retry_at: Option<Timestamp>,
+    pub retry: RunRetry,
+}
+
+/// When a failing step is executed again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunRetry {
+    /// When the timer fires; until then attempts that start for another reason leave it alone.
+    At(Timestamp),
+    /// By the next attempt.
+    Due,
+    /// Its policy is the invocation's, and exhausted: an operator has to decide.
+    Exhausted,
 }
 
 /// Failed attempts in a row.

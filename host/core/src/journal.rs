@@ -103,25 +103,41 @@ impl Command {
         }
     }
 
-    /// The approximate size in the journal, in bytes.
+    /// The approximate size in the journal, in bytes: all that the handler can make long counts.
     pub fn size(&self) -> usize {
         const FIXED: usize = 32;
         FIXED
             + match self {
-                Command::Call(call) => call.input.len(),
-                Command::Send(send) => send.input.len(),
+                Command::Call(call) => {
+                    call.input.len()
+                        + size_of_target(&call.target)
+                        + size_of_headers(&call.headers)
+                        + call.idempotency_key.as_ref().map_or(0, String::len)
+                }
+                Command::Send(send) => {
+                    send.input.len()
+                        + size_of_target(&send.target)
+                        + size_of_headers(&send.headers)
+                        + send.idempotency_key.as_ref().map_or(0, String::len)
+                }
                 Command::CompleteAwakeable { outcome, .. } => outcome.len(),
-                Command::GetState { value, .. } => value.as_ref().map_or(0, Payload::len),
-                Command::SetState { value, .. } => value.len(),
+                Command::GetState { key, value } => key.len() + value.as_ref().map_or(0, Payload::len),
+                Command::SetState { key, value } => key.len() + value.len(),
+                Command::ClearState { key } => key.len(),
                 Command::StateKeys { keys } => keys.iter().map(String::len).sum(),
                 Command::Run { name, .. } => name.len(),
-                Command::Sleep { .. }
-                | Command::Awakeable
-                | Command::Cancel { .. }
-                | Command::ClearState { .. }
-                | Command::ClearAllState => 0,
+                Command::Sleep { name, .. } => name.as_ref().map_or(0, String::len),
+                Command::Awakeable | Command::Cancel { .. } | Command::ClearAllState => 0,
             }
     }
+}
+
+fn size_of_target(target: &Target) -> usize {
+    target.service.len() + target.key.as_ref().map_or(0, String::len) + target.handler.len()
+}
+
+fn size_of_headers(headers: &[Header]) -> usize {
+    headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 
 /// Names the command for people: enough to find it in the handler's source.

@@ -53,6 +53,11 @@ pub struct Start {
     pub created_at: Timestamp,
     pub commands: Vec<CommandEntry>,
     pub notifications: Vec<NotificationEntry>,
+    /// Steps that have failed and that this attempt does not execute: they back off, or an operator has
+    /// to decide.
+    pub postponed: BTreeSet<EntryIndex>,
+    /// Steps that are executed although a cancellation is due: the handler waits for them past it.
+    pub outliving: BTreeSet<EntryIndex>,
     /// Notifications an earlier attempt had received when it suspended.
     pub seen: u32,
     pub journal_bytes: u64,
@@ -75,8 +80,11 @@ pub struct Attempt {
     permits: BTreeSet<EntryIndex>,
     /// Steps whose closures are being executed.
     executing: BTreeSet<EntryIndex>,
-    /// Steps that failed in this attempt and are tried again in another.
-    failed: BTreeSet<EntryIndex>,
+    /// Steps without a result that only another attempt executes: they have failed, or were passed over
+    /// because a cancellation was due.
+    postponed: BTreeSet<EntryIndex>,
+    /// Steps that are executed although a cancellation is due.
+    outliving: BTreeSet<EntryIndex>,
     now: Timestamp,
     seen: u32,
     /// One past the latest notification the guest was told.
@@ -107,7 +115,8 @@ impl Attempt {
             state: start.state,
             permits: BTreeSet::new(),
             executing: BTreeSet::new(),
-            failed: BTreeSet::new(),
+            postponed: start.postponed,
+            outliving: start.outliving,
             now: start.created_at,
             seen: start.seen,
             told: 0,
@@ -298,9 +307,16 @@ impl Attempt {
 
     // Steps
 
-    /// A step is executed if it has no result and the guest is not about to learn of a cancellation.
+    /// A step is executed if it has no result, does not back off, and the guest is not about to learn of a
+    /// cancellation. One that is passed over and then waited for is taken up by the next attempt.
     fn enter_run(&mut self, run: EntryIndex) -> Step {
-        if self.waiting.is_answered(run) || self.waiting.cancel_is_due() {
+        if self.waiting.is_answered(run) {
+            return Step::Replayed(run);
+        }
+        if self.waiting.cancel_is_due() && !self.outliving.contains(&run) {
+            self.postponed.insert(run);
+        }
+        if self.postponed.contains(&run) {
             Step::Replayed(run)
         } else if self.permits.remove(&run) {
             self.executing.insert(run);
@@ -327,7 +343,7 @@ impl Attempt {
                 Event::RunCompleted(RunCompleted { attempt, run, outcome: Outcome::Failure(failure) })
             }
             RunOutcome::Retryable(message) => {
-                self.failed.insert(run);
+                self.postponed.insert(run);
                 Event::RunFailed(RunFailed { attempt, run, message })
             }
         };
@@ -360,13 +376,7 @@ impl Attempt {
     fn set_state(&mut self, key: String, value: Payload) -> Result<Step, AttemptError> {
         self.check_writable()?;
         check_payload("a value of state", value.len())?;
-        let added = key.len() + value.len();
-        if self.state_bytes + added > limits::OBJECT_STATE_BYTES_MAX {
-            let what =
-                format!("the state of {}/{}", self.target.service, self.target.key.as_deref().unwrap_or(""));
-            let (size, limit) = (self.state_bytes + added, limits::OBJECT_STATE_BYTES_MAX);
-            return Err(AttemptError::PayloadTooLarge { what, size, limit });
-        }
+        self.check_state_size(&key, &value)?;
         self.write_state(Command::SetState { key: key.clone(), value: value.clone() }, |state| {
             state.insert(key, value);
         })
@@ -383,6 +393,19 @@ impl Attempt {
             self.state_bytes = self.state.iter().map(|(key, value)| key.len() + value.len()).sum();
         }
         Ok(Step::Done)
+    }
+
+    /// Checks that one more write fits. A write of the journal did, and is in the state already.
+    fn check_state_size(&self, key: &str, value: &Payload) -> Result<(), AttemptError> {
+        let replaced = self.state.get(key).map_or(0, |value| key.len() + value.len());
+        let size = self.state_bytes - replaced + key.len() + value.len();
+        let limit = limits::OBJECT_STATE_BYTES_MAX;
+        if !self.replay.is_over() || size <= limit {
+            return Ok(());
+        }
+        let what =
+            format!("the state of {}/{}", self.target.service, self.target.key.as_deref().unwrap_or(""));
+        Err(AttemptError::PayloadTooLarge { what, size, limit })
     }
 
     fn check_has_state(&self) -> Result<(), AttemptError> {
@@ -423,7 +446,7 @@ impl Attempt {
                 Ok(Step::Cancelled)
             }
             Told::Nothing if io => Ok(Step::Blocked(Blocked::OnIo)),
-            Told::Nothing if on.iter().any(|command| self.failed.contains(command)) => {
+            Told::Nothing if on.iter().any(|command| self.postponed.contains(command)) => {
                 Ok(Step::Blocked(Blocked::OnRetry))
             }
             Told::Nothing => Ok(Step::Blocked(Blocked::OnJournal)),

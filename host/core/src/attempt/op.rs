@@ -111,7 +111,7 @@ pub enum Blocked {
     OnIo,
     /// Only the journal can go on: keep the instance for a while or suspend.
     OnJournal,
-    /// A failed step is backing off: suspend at once, the engine starts the next attempt in time.
+    /// A step is executed by another attempt: suspend at once, the engine starts that in time.
     OnRetry,
 }
 

@@ -1,5 +1,7 @@
 //! Stopping an invocation from outside its handler: with compensation (cancel) or without (kill).
 
+use std::collections::VecDeque;
+
 use super::{Cx, lifecycle, notify};
 use crate::id::{EntryIndex, InvocationId, Position};
 use crate::invocation::{Cancellation, Lifecycle, OpenCommand, Status};
@@ -13,11 +15,13 @@ use crate::value::{Failure, Outcome};
 /// its handler decides. While calls of its own are open it waits for them: their outcomes decide what there is
 /// to compensate. A second cancellation changes nothing.
 pub(super) fn cancel<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
-    for invocation in call_tree(cx.state, id)? {
-        request(cx, &invocation)?;
+    // What calls are open below an invocation that was asked before may be how it compensates.
+    let tree = call_tree(cx.state, id, |lifecycle| lifecycle.cancellation.is_none())?;
+    for invocation in &tree {
+        request(cx, invocation)?;
     }
     // All have been asked; only now is anybody told, so that no answer of a callee overtakes the request.
-    for invocation in call_tree(cx.state, id)?.iter().rev() {
+    for invocation in tree.iter().rev() {
         tell(cx, invocation)?;
     }
     Ok(())
@@ -25,7 +29,7 @@ pub(super) fn cancel<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(),
 
 /// Ends an invocation and what it calls, without asking their handlers.
 pub(super) fn kill<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
-    for invocation in call_tree(cx.state, id)? {
+    for invocation in call_tree(cx.state, id, |_| true)? {
         let Some(lifecycle) = cx.state.lifecycle(&invocation)? else { continue };
         lifecycle::stop_attempt(cx, &invocation, &lifecycle);
         lifecycle::complete(cx, &invocation, lifecycle, Outcome::Failure(Failure::killed()))?;
@@ -35,9 +39,6 @@ pub(super) fn kill<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), S
 
 fn request<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
-    if lifecycle.cancellation.is_some() {
-        return Ok(());
-    }
     lifecycle.cancellation = Some(Cancellation { since: Position(lifecycle.notifications), notified: None });
     cx.state.put_lifecycle(id, &lifecycle)
 }
@@ -54,15 +55,20 @@ fn tell<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> 
     }
 }
 
-/// The invocation and all that it and its callees wait for; callers before their callees.
-fn call_tree<K: Kv>(state: &State<K>, root: &InvocationId) -> Result<Vec<InvocationId>, StoreError> {
-    let mut tree = vec![*root];
-    let mut next = 0;
-    while let Some(id) = tree.get(next).copied() {
-        if let Some(lifecycle) = state.lifecycle(&id)? {
-            tree.extend(callees(state, &id, &lifecycle)?);
+/// The invocation and all that it and its callees wait for, as far as they are `included`; callers before
+/// their callees.
+fn call_tree<K: Kv>(
+    state: &State<K>,
+    root: &InvocationId,
+    included: impl Fn(&Lifecycle) -> bool,
+) -> Result<Vec<InvocationId>, StoreError> {
+    let mut tree = Vec::new();
+    let mut found = VecDeque::from([*root]);
+    while let Some(id) = found.pop_front() {
+        if let Some(lifecycle) = state.lifecycle(&id)?.filter(&included) {
+            found.extend(callees(state, &id, &lifecycle)?);
+            tree.push(id);
         }
-        next += 1;
     }
     Ok(tree)
 }

@@ -181,6 +181,11 @@ fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, St
         Ok(handler) => handler,
         Err(refusal) => return Ok(Submitted::Refused(refusal)),
     };
+    if let Some(key) = it.idempotency_key
+        && let Err(refusal) = Refusal::check_length("the idempotency key", key)
+    {
+        return Ok(Submitted::Refused(refusal));
+    }
     if let Some(earlier) = earlier(cx.state, &handler, it.target, it.idempotency_key)? {
         return Ok(Submitted::Joined(earlier));
     }
@@ -313,7 +318,10 @@ fn admit_invoke<K: Kv>(state: &State<K>, it: &Invoke) -> Admission {
         }
         (_, None) => {}
     }
-    admit_to_inbox(state, &handler, &it.target)
+    match earlier(state, &handler, &it.target, it.idempotency_key.as_deref())? {
+        Some(_) => Ok(Ok(())),
+        None => admit_to_inbox(state, &handler, &it.target),
+    }
 }
 
 fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Handler, target: &Target) -> Admission {

@@ -7,7 +7,7 @@ use crate::event::{End, Fail, Suspend};
 use crate::id::{AttemptId, DeploymentId, InvocationId};
 use crate::invocation::{
     BackingOff, Caller, Completed, FailingRun, Failures, Inboxed, Invocation, Lifecycle, OpenCommand, Paused,
-    Status, Suspended,
+    RunRetry, Status, Suspended,
 };
 use crate::journal::Notification;
 use crate::retry::Decision;
@@ -69,7 +69,7 @@ pub(super) fn suspend<K: Kv>(cx: &mut Cx<'_, K>, it: &Suspend) -> Result<(), Sto
     let Some(mut lifecycle) = cx.current(it.attempt)? else { return Ok(()) };
     let id = &it.attempt.invocation;
     lifecycle.seen = lifecycle.seen.max(it.received);
-    if may_go_on(cx, &lifecycle, it) {
+    if take_up_runs(&mut lifecycle, it) || may_go_on(&lifecycle, it) {
         return start(cx, id, lifecycle);
     }
     lifecycle.status = match it.on.iter().filter_map(|run| lifecycle.failing_runs.get(run)).find(is_exhausted)
@@ -85,18 +85,34 @@ pub(super) fn suspend<K: Kv>(cx: &mut Cx<'_, K>, it: &Suspend) -> Result<(), Sto
     cx.state.put_lifecycle(id, &lifecycle)
 }
 
-/// Whether an answer, a cancellation or the time to execute a step again came while the attempt left.
-fn may_go_on<K: Kv>(cx: &Cx<'_, K>, lifecycle: &Lifecycle, it: &Suspend) -> bool {
+/// Finds the steps that the attempt waits for and did not execute: they have become due, or were passed over
+/// because of a cancellation that the handler has since been told. The next attempt executes them.
+fn take_up_runs(lifecycle: &mut Lifecycle, it: &Suspend) -> bool {
+    let cancelled = lifecycle.cancellation.and_then(|it| it.notified);
+    let knows_of_cancellation = cancelled.is_some_and(|position| position.0 < it.received);
+    let mut has_found = false;
+    for index in &it.on {
+        if lifecycle.is_postponed(*index) {
+            continue;
+        }
+        if let Some(OpenCommand::Run { outlives_cancellation }) = lifecycle.open.get_mut(index) {
+            *outlives_cancellation |= knows_of_cancellation;
+            has_found = true;
+        }
+    }
+    has_found
+}
+
+/// Whether an answer or a cancellation came while the attempt left.
+fn may_go_on(lifecycle: &Lifecycle, it: &Suspend) -> bool {
     let is_answered = |index| it.on.contains(index) && !lifecycle.open.contains_key(index);
-    let is_due = |run: &FailingRun| run.retry_at.is_some_and(|due| due <= cx.at);
     let cancelled = lifecycle.cancellation.and_then(|it| it.notified);
     it.on.iter().any(|index| index.0 < lifecycle.commands && is_answered(index))
-        || it.on.iter().filter_map(|run| lifecycle.failing_runs.get(run)).any(is_due)
         || cancelled.is_some_and(|position| position.0 >= it.received)
 }
 
 fn is_exhausted(run: &&FailingRun) -> bool {
-    run.retry_at.is_none()
+    run.retry == RunRetry::Exhausted
 }
 
 /// The handler has returned: the invocation ends.
@@ -223,9 +239,11 @@ fn tell_callers<K: Kv>(
     Ok(())
 }
 
+/// Frees the names for others. The state of a workflow goes with its id: the next run is another workflow.
 fn release_names<K: Kv>(cx: &mut Cx<'_, K>, invocation: &Invocation) -> Result<(), StoreError> {
     let target = &invocation.target;
     if let (HandlerMode::WorkflowRun, Some(workflow)) = (invocation.mode, &target.key) {
+        command::state::clear_all(cx, invocation)?;
         return cx.state.delete_workflow_run(&target.service, workflow);
     }
     match &invocation.idempotency_key {
@@ -245,7 +263,7 @@ fn delete_timers<K: Kv>(
         }
     }
     for (run, failing) in &lifecycle.failing_runs {
-        if let Some(retry_at) = failing.retry_at {
+        if let RunRetry::At(retry_at) = failing.retry {
             cx.state.delete_timer(retry_at, id, Timer::Run(*run))?;
         }
     }

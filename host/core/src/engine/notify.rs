@@ -96,9 +96,10 @@ fn append_due_cancellation<K: Kv>(
 fn has_open_calls(lifecycle: &Lifecycle) -> bool {
     lifecycle.open.values().any(|open| match open {
         OpenCommand::Call => true,
-        OpenCommand::JoinedCall | OpenCommand::Sleep { .. } | OpenCommand::Run | OpenCommand::Awakeable => {
-            false
-        }
+        OpenCommand::JoinedCall
+        | OpenCommand::Sleep { .. }
+        | OpenCommand::Run { .. }
+        | OpenCommand::Awakeable => false,
     })
 }
 

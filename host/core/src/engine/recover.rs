@@ -1,5 +1,7 @@
 //! What a host needs that begins from stored state: the attempts to start, and what each begins with.
 
+use std::collections::BTreeSet;
+
 use crate::attempt::Start;
 use crate::effect::Effect;
 use crate::id::{AttemptId, EntryIndex, InvocationId, Position};
@@ -32,8 +34,8 @@ pub fn recover<K: Kv>(state: &State<K>) -> Result<Vec<Effect>, StoreError> {
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub start: Start,
-    /// The permits to enter the steps of its journal that have no result. They leave the host, so they
-    /// wait until the log is durable up to now.
+    /// The permits to enter the steps of its journal that have no result and do not back off. They leave
+    /// the host, so they wait until the log is durable up to now.
     pub effects: Vec<Effect>,
 }
 
@@ -43,13 +45,17 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
     let lifecycle = state.lifecycle(id)?.filter(|it| it.current_attempt(*id) == Some(attempt));
     let Some(lifecycle) = lifecycle else { return Ok(None) };
     let invocation = state.invocation(id)?.expect("stored with the lifecycle");
-    let effects = open_runs(&lifecycle).map(|run| Effect::EnterRun { attempt, run }).collect();
+    let (postponed, executed): (BTreeSet<_>, BTreeSet<_>) =
+        open_runs(&lifecycle).partition(|run| lifecycle.is_postponed(*run));
+    let effects = executed.into_iter().map(|run| Effect::EnterRun { attempt, run }).collect();
     let start = Start {
         attempt,
         deployment: lifecycle.deployment.expect("pinned when the first attempt started"),
         input: state.input(id)?.expect("stored with the lifecycle"),
         commands: commands(state, id, &lifecycle)?,
         notifications: notifications(state, id, &lifecycle)?,
+        postponed,
+        outliving: open_runs(&lifecycle).filter(|run| outlives_cancellation(&lifecycle, *run)).collect(),
         seen: lifecycle.seen,
         journal_bytes: lifecycle.journal_bytes,
         state: object_state(state, &invocation)?.into_iter().collect(),
@@ -64,7 +70,12 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
 }
 
 fn open_runs(lifecycle: &Lifecycle) -> impl Iterator<Item = EntryIndex> {
-    lifecycle.open.iter().filter(|(_, open)| **open == OpenCommand::Run).map(|(index, _)| *index)
+    let is_run = |open: &OpenCommand| matches!(open, OpenCommand::Run { .. });
+    lifecycle.open.iter().filter(move |(_, open)| is_run(open)).map(|(index, _)| *index)
+}
+
+fn outlives_cancellation(lifecycle: &Lifecycle, run: EntryIndex) -> bool {
+    lifecycle.open.get(&run) == Some(&OpenCommand::Run { outlives_cancellation: true })
 }
 
 fn commands<K: Kv>(

@@ -2,7 +2,7 @@
 
 use super::{Cx, lifecycle, notify};
 use crate::id::{EntryIndex, InvocationId};
-use crate::invocation::Status;
+use crate::invocation::{RunRetry, Status};
 use crate::journal::Notification;
 use crate::limits;
 use crate::state::key::Timer;
@@ -43,9 +43,12 @@ fn begin<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError>
     lifecycle::enter(cx, id, &invocation, lifecycle)
 }
 
-/// Starts an attempt that executes the step again. A running one finds out when it suspends.
+/// Has the step executed again by the next attempt, and starts that if the invocation waits for the step.
+/// One that is running finds out when it suspends.
 fn retry_run<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, run: EntryIndex) -> Result<(), StoreError> {
-    let Some(lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
+    let mut lifecycle = cx.state.lifecycle(id)?.expect("a retry timer ends with its invocation");
+    let failing = lifecycle.failing_runs.get_mut(&run).expect("a retry timer ends with its back-off");
+    failing.retry = RunRetry::Due;
     match &lifecycle.status {
         Status::Suspended(it) if it.on.contains(&run) => lifecycle::start(cx, id, lifecycle),
         Status::Suspended(_)
@@ -53,7 +56,7 @@ fn retry_run<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, run: EntryIndex) -> R
         | Status::BackingOff(_)
         | Status::Paused(_)
         | Status::Scheduled(_)
-        | Status::Inboxed(_) => Ok(()),
+        | Status::Inboxed(_) => cx.state.put_lifecycle(id, &lifecycle),
     }
 }
 

@@ -257,7 +257,7 @@ impl<K: Kv> State<K> {
         self.kv.delete(&key::object_state(service, key, name))
     }
 
-    /// All values of one object, in the order of their names.
+    /// All values of one object; shorter names first, then in the order of the alphabet.
     pub fn object_state(&self, service: &str, key: &str) -> Result<Vec<(String, Payload)>, StoreError> {
         let mut values = Vec::new();
         let mut broken = None;
@@ -317,6 +317,11 @@ impl<K: Kv> State<K> {
     /// Notes that no timer is left before `floor`.
     pub(crate) fn raise_timer_floor(&mut self, floor: Timestamp) {
         self.timer_floor = self.timer_floor.max(floor);
+    }
+
+    /// Forgets what is known of timers, after the rows were changed from outside.
+    pub fn reset_timer_floor(&mut self) {
+        self.timer_floor = Timestamp::ZERO;
     }
 
     // Names for invocations

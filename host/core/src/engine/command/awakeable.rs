@@ -19,7 +19,9 @@ pub(in super::super) fn complete<K: Kv>(
             let answer = Notification::Completed { command: id.index, outcome: outcome.clone() };
             notify::deliver(cx, &id.invocation, answer)
         }
-        Some(OpenCommand::Call | OpenCommand::JoinedCall | OpenCommand::Run | OpenCommand::Sleep { .. })
+        Some(
+            OpenCommand::Call | OpenCommand::JoinedCall | OpenCommand::Run { .. } | OpenCommand::Sleep { .. },
+        )
         | None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 pub(super) mod awakeable;
 pub(super) mod run;
-mod state;
+pub(super) mod state;
 
 use super::{Cx, cancel, invoke};
 use crate::effect::Effect;
@@ -47,7 +47,7 @@ fn append<K: Kv>(
     let open = match command {
         Command::Call(_) => OpenCommand::Call,
         Command::Sleep { duration_ms, .. } => OpenCommand::Sleep { due: cx.at.plus_millis(*duration_ms) },
-        Command::Run { .. } => OpenCommand::Run,
+        Command::Run { .. } => OpenCommand::Run { outlives_cancellation: false },
         Command::Awakeable => OpenCommand::Awakeable,
         Command::Send(_)
         | Command::CompleteAwakeable { .. }

@@ -3,7 +3,7 @@
 use super::super::{Cx, notify};
 use crate::event::{RunCompleted, RunFailed};
 use crate::id::{EntryIndex, InvocationId};
-use crate::invocation::{FailingRun, Lifecycle, OpenCommand};
+use crate::invocation::{FailingRun, Lifecycle, OpenCommand, RunRetry};
 use crate::journal::{Command, Notification};
 use crate::retry::{Decision, RetryPolicy};
 use crate::state::key::Timer;
@@ -23,9 +23,7 @@ pub(in super::super) fn complete<K: Kv>(cx: &mut Cx<'_, K>, it: &RunCompleted) -
 /// one, the invocation pauses when its attempt suspends.
 pub(in super::super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &RunFailed) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.current(it.attempt)? else { return Ok(()) };
-    if lifecycle.open.get(&it.run) != Some(&OpenCommand::Run) {
-        return Ok(());
-    }
+    let Some(OpenCommand::Run { .. }) = lifecycle.open.get(&it.run) else { return Ok(()) };
     let id = it.attempt.invocation;
     let mut failing = count_failure(cx, &lifecycle, it);
     forget_failure(cx, &id, &mut lifecycle, it.run)?;
@@ -33,7 +31,7 @@ pub(in super::super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &RunFailed) -> Resul
     match policy.after(failing.failures, cx.at.millis_since(failing.first_at)) {
         Decision::RetryAfter { delay_ms } => {
             let retry_at = cx.at.plus_millis(delay_ms);
-            failing.retry_at = Some(retry_at);
+            failing.retry = RunRetry::At(retry_at);
             cx.state.put_timer(retry_at, &id, Timer::Run(it.run))?;
         }
         Decision::Exhausted if is_its_own => {
@@ -54,9 +52,9 @@ pub(in super::super) fn forget_failure<K: Kv>(
     lifecycle: &mut Lifecycle,
     run: EntryIndex,
 ) -> Result<(), StoreError> {
-    match lifecycle.failing_runs.remove(&run).and_then(|failing| failing.retry_at) {
-        Some(retry_at) => cx.state.delete_timer(retry_at, id, Timer::Run(run)),
-        None => Ok(()),
+    match lifecycle.failing_runs.remove(&run).map(|failing| failing.retry) {
+        Some(RunRetry::At(retry_at)) => cx.state.delete_timer(retry_at, id, Timer::Run(run)),
+        Some(RunRetry::Due | RunRetry::Exhausted) | None => Ok(()),
     }
 }
 
@@ -76,7 +74,7 @@ fn count_failure<K: Kv>(cx: &Cx<'_, K>, lifecycle: &Lifecycle, it: &RunFailed) -
         failures: before.map_or(0, |failing| failing.failures) + 1,
         first_at: before.map_or(cx.at, |failing| failing.first_at),
         last_message: it.message.clone(),
-        retry_at: None,
+        retry: RunRetry::Exhausted,
     }
 }
 

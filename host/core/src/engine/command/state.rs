@@ -1,4 +1,4 @@
-//! Writes to the state of the object that the handler holds.
+//! Writes to the state of the object or workflow that the handler holds.
 
 use super::super::Cx;
 use crate::invocation::Invocation;
@@ -24,7 +24,10 @@ pub(super) fn clear<K: Kv>(
     cx.state.delete_object_value(service, key, name)
 }
 
-pub(super) fn clear_all<K: Kv>(cx: &mut Cx<'_, K>, invocation: &Invocation) -> Result<(), StoreError> {
+pub(in super::super) fn clear_all<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    invocation: &Invocation,
+) -> Result<(), StoreError> {
     let (service, key) = object_of(invocation);
     for (name, _) in cx.state.object_state(service, key)? {
         cx.state.delete_object_value(service, key, &name)?;

@@ -1,0 +1,270 @@
+//! Cancellation: told where the handler waits, once.
+
+use expect_test::expect;
+
+use crate::check;
+
+#[test]
+fn it_is_told_in_its_place() {
+    check(
+        "
+            sleep 10
+            sleep 20
+            hear 0 a
+            hear cancelled since 0
+            hear 1 b
+            wait 0 1
+            wait 1
+            wait 1
+        ",
+        expect![[r#"
+            sleep 10 -> pending 0
+            sleep 20 -> pending 1
+            hear 0 a -> at 0
+            hear cancelled since 0 -> at 1
+            hear 1 b -> at 2
+            wait 0 1 -> ready 0
+                commands 0: sleep 10 ms, sleep 20 ms
+            wait 1 -> cancelled
+            wait 1 -> ready 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_replay_is_told_at_the_same_place() {
+    check(
+        "
+            sleep 10
+            wait 0
+            hear cancelled since 0
+            wait 0
+            call echo/undo
+            wait 1
+            hear 1 undone
+            wait 1
+            replay
+            sleep 10
+            wait 0
+            call echo/undo
+            wait 1
+        ",
+        expect![[r#"
+            sleep 10 -> pending 0
+            wait 0 -> blocked OnJournal
+                commands 0: sleep 10 ms
+            hear cancelled since 0 -> at 0
+            wait 0 -> cancelled
+            call echo/undo -> called, pending 1
+            wait 1 -> blocked OnJournal
+                commands 1: call echo/undo (5 bytes)
+            hear 1 undone -> at 1
+            wait 1 -> ready 1
+            replay
+            sleep 10 -> pending 0
+            wait 0 -> cancelled
+            call echo/undo -> called, pending 1
+            wait 1 -> ready 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_call_that_failed_for_it_is_the_news() {
+    check(
+        "
+            call echo/hi
+            wait 0
+            hear 0 !409 cancelled
+            wait 0
+            hear cancelled since 0
+            sleep 10
+            wait 1
+            replay
+            call echo/hi
+            wait 0
+            sleep 10
+            wait 1
+        ",
+        expect![[r#"
+            call echo/hi -> called, pending 0
+            wait 0 -> blocked OnJournal
+                commands 0: call echo/hi (5 bytes)
+            hear 0 !409 cancelled -> at 0
+            wait 0 -> ready 0
+            hear cancelled since 0 -> at 1
+            sleep 10 -> pending 1
+            wait 1 -> blocked OnJournal
+                commands 1: sleep 10 ms
+            replay
+            call echo/hi -> called, pending 0
+            wait 0 -> ready 0
+            sleep 10 -> pending 1
+            wait 1 -> blocked OnJournal
+        "#]],
+    );
+}
+
+#[test]
+fn unless_that_was_before_it_was_asked_for() {
+    check(
+        "
+            call echo/hi
+            hear 0 !409 cancelled
+            wait 0
+            sleep 10
+            hear cancelled since 1
+            wait 1
+            replay
+            call echo/hi
+            wait 0
+            sleep 10
+            wait 1
+        ",
+        expect![[r#"
+            call echo/hi -> called, pending 0
+            hear 0 !409 cancelled -> at 0
+            wait 0 -> ready 0
+                commands 0: call echo/hi (5 bytes)
+            sleep 10 -> pending 1
+            hear cancelled since 1 -> at 1
+            wait 1 -> cancelled
+                commands 1: sleep 10 ms
+            replay
+            call echo/hi -> called, pending 0
+            wait 0 -> ready 0
+            sleep 10 -> pending 1
+            wait 1 -> cancelled
+        "#]],
+    );
+}
+
+/// The handler does not wait for the call that failed.
+#[test]
+fn or_was_not_told() {
+    check(
+        "
+            call echo/hi
+            sleep 10
+            hear 0 !409 cancelled
+            hear cancelled since 0
+            wait 1
+            wait 0
+            wait 1
+        ",
+        expect![[r#"
+            call echo/hi -> called, pending 0
+            sleep 10 -> pending 1
+            hear 0 !409 cancelled -> at 0
+            hear cancelled since 0 -> at 1
+            wait 1 -> cancelled
+                commands 0: call echo/hi (5 bytes), sleep 10 ms
+            wait 0 -> ready 0
+            wait 1 -> blocked OnJournal
+        "#]],
+    );
+}
+
+#[test]
+fn a_step_is_not_entered_when_it_is_due() {
+    check(
+        "
+            run charge
+            hear cancelled since 0
+            permit 0
+            enter 0
+            wait 0
+            replay
+            run charge
+            wait 0
+        ",
+        expect![[r#"
+            run charge -> await permit 0
+                commands 0: run 'charge'
+            hear cancelled since 0 -> at 0
+            permit 0
+            enter 0 -> replayed 0
+            wait 0 -> cancelled
+            replay
+            run charge -> replayed 0
+            wait 0 -> cancelled
+        "#]],
+    );
+}
+
+/// Which executes it before the handler is told.
+#[test]
+fn one_that_was_passed_over_and_is_waited_for_is_left_to_the_next_attempt() {
+    check(
+        "
+            run refund
+            replay
+            hear cancelled since 0
+            run refund
+            wait 0
+            wait 0
+            suspend 0
+            replay outliving 0
+            run refund
+            permit 0
+            enter 0
+            wait io yes
+            finish 0 refunded
+            hear 0 refunded
+            wait 0
+        ",
+        expect![[r#"
+            run refund -> await permit 0
+                commands 0: run 'refund'
+            replay
+            hear cancelled since 0 -> at 0
+            run refund -> replayed 0
+            wait 0 -> cancelled
+            wait 0 -> blocked OnRetry
+            suspend 0
+                suspended on [0], having 1
+            replay outliving 0
+            run refund -> await permit 0
+            permit 0
+            enter 0 -> execute 0
+            wait io yes -> cancelled
+            finish 0 refunded -> pending 0
+                step 0 completed: refunded
+            hear 0 refunded -> at 1
+            wait 0 -> ready 0
+        "#]],
+    );
+}
+
+/// The handler goes on with the step after the call has failed: nobody else executes it.
+#[test]
+fn a_step_that_was_passed_over_while_a_call_brought_the_news() {
+    check(
+        "
+            call echo/hi
+            run charge
+            hear 0 !409 cancelled
+            hear cancelled since 0
+            replay
+            call echo/hi
+            run charge
+            wait 0 1
+            wait 1
+            suspend 1
+        ",
+        expect![[r#"
+            call echo/hi -> called, pending 0
+            run charge -> await permit 1
+                commands 0: call echo/hi (5 bytes), run 'charge'
+            hear 0 !409 cancelled -> at 0
+            hear cancelled since 0 -> at 1
+            replay
+            call echo/hi -> called, pending 0
+            run charge -> replayed 1
+            wait 0 1 -> ready 0
+            wait 1 -> blocked OnRetry
+            suspend 1
+                suspended on [1], having 2
+        "#]],
+    );
+}

@@ -1,0 +1,307 @@
+//! One value of every stored type, in all its variants. What a fixture was written from never changes.
+
+use std::collections::BTreeMap;
+
+use holiday_core::deployment::{
+    Deployment, Handler, HandlerMode, HandlerOptions, Media, Revision, Service, ServiceKind,
+};
+use holiday_core::event::{Commands, End, Event, Fail, Invoke, Record, RunCompleted, RunFailed, Suspend};
+use holiday_core::id::{
+    AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, Position, Seed, Seq,
+};
+use holiday_core::invocation::{
+    BackingOff, Caller, Cancellation, Completed, FailingRun, Failures, Inboxed, Invocation, Lifecycle,
+    OpenCommand, Paused, RunRetry, Scheduled, Status, Suspended,
+};
+use holiday_core::journal::{Call, Command, CommandEntry, Notification, NotificationEntry, Send};
+use holiday_core::retry::RetryPolicy;
+use holiday_core::state::Lock;
+use holiday_core::target::Target;
+use holiday_core::time::Timestamp;
+use holiday_core::value::{Failure, Outcome, Payload};
+
+/// A millisecond of 2026: nine bytes as a fixed number, six as a variable one.
+const AT: Timestamp = Timestamp::from_millis(1_780_000_000_123);
+
+pub(crate) fn records() -> Vec<Record> {
+    let attempt = AttemptId { invocation: invocation_id(), number: 3 };
+    let invocation = invocation_id();
+    let events = vec![
+        Event::Deploy(deployment()),
+        Event::Invoke(Invoke {
+            id: invocation,
+            target: target(),
+            input: payload(),
+            headers: headers(),
+            idempotency_key: Some("order-7".to_owned()),
+            seed: Seed([5; 32]),
+            delay_ms: Some(1_500),
+            retention_ms: 3_600_000,
+        }),
+        Event::Commands(Commands { attempt, first: EntryIndex(300), commands: commands() }),
+        Event::RunCompleted(RunCompleted {
+            attempt,
+            run: EntryIndex(4),
+            outcome: Outcome::Success(payload()),
+        }),
+        Event::RunFailed(RunFailed { attempt, run: EntryIndex(4), message: "no answer".to_owned() }),
+        Event::Suspend(Suspend { attempt, on: vec![EntryIndex(4), EntryIndex(300)], received: 2 }),
+        Event::End(End { attempt, outcome: failure() }),
+        Event::Fail(Fail { attempt, message: "HH0022: the component trapped".to_owned() }),
+        Event::CompleteAwakeable { id: awakeable(), outcome: failure() },
+        Event::Cancel { invocation },
+        Event::Kill { invocation },
+        Event::Pause { invocation },
+        Event::Resume { invocation, deployment: Some(deployment().id) },
+        Event::Purge { invocation },
+        Event::Wake,
+    ];
+    (1_000_000..).zip(events).map(|(seq, event)| Record { seq: Seq(seq), at: AT, event }).collect()
+}
+
+/// Names the fixture of a record; a new event asks for its own here, and in [`records`].
+pub(crate) fn name_of_event(record: &Record) -> &'static str {
+    match record.event {
+        Event::Deploy(_) => "deploy",
+        Event::Invoke(_) => "invoke",
+        Event::Commands(_) => "commands",
+        Event::RunCompleted(_) => "run-completed",
+        Event::RunFailed(_) => "run-failed",
+        Event::Suspend(_) => "suspend",
+        Event::End(_) => "end",
+        Event::Fail(_) => "fail",
+        Event::CompleteAwakeable { .. } => "complete-awakeable",
+        Event::Cancel { .. } => "cancel",
+        Event::Kill { .. } => "kill",
+        Event::Pause { .. } => "pause",
+        Event::Resume { .. } => "resume",
+        Event::Purge { .. } => "purge",
+        Event::Wake => "wake",
+    }
+}
+
+pub(crate) fn command_entries() -> Vec<CommandEntry> {
+    commands().into_iter().map(|command| CommandEntry { at: AT, command }).collect()
+}
+
+pub(crate) fn name_of_command(entry: &CommandEntry) -> &'static str {
+    match entry.command {
+        Command::Call(_) => "call",
+        Command::Send(_) => "send",
+        Command::Sleep { .. } => "sleep",
+        Command::Run { .. } => "run",
+        Command::Awakeable => "awakeable",
+        Command::CompleteAwakeable { .. } => "complete-awakeable",
+        Command::Cancel { .. } => "cancel",
+        Command::GetState { .. } => "get-state",
+        Command::SetState { .. } => "set-state",
+        Command::ClearState { .. } => "clear-state",
+        Command::ClearAllState => "clear-all-state",
+        Command::StateKeys { .. } => "state-keys",
+    }
+}
+
+pub(crate) fn notification_entries() -> Vec<NotificationEntry> {
+    vec![
+        NotificationEntry {
+            at: AT,
+            notification: Notification::Completed { command: EntryIndex(300), outcome: failure() },
+        },
+        NotificationEntry { at: AT, notification: Notification::Cancelled { since: Position(2) } },
+    ]
+}
+
+pub(crate) fn name_of_notification(entry: &NotificationEntry) -> &'static str {
+    match entry.notification {
+        Notification::Completed { .. } => "completed",
+        Notification::Cancelled { .. } => "cancelled",
+    }
+}
+
+/// One for each status; each has all kinds of open commands and of failing steps.
+pub(crate) fn lifecycles() -> Vec<Lifecycle> {
+    let statuses = [
+        Status::Scheduled(Scheduled { starts_at: AT }),
+        Status::Inboxed(Inboxed { ticket: 300 }),
+        Status::Running,
+        Status::Suspended(Suspended { on: vec![EntryIndex(0), EntryIndex(300)] }),
+        Status::BackingOff(BackingOff { until: AT }),
+        Status::Paused(Paused { reason: "by an operator".to_owned() }),
+    ];
+    statuses.into_iter().map(lifecycle).collect()
+}
+
+pub(crate) fn name_of_status(lifecycle: &Lifecycle) -> &'static str {
+    lifecycle.status.name()
+}
+
+fn lifecycle(status: Status) -> Lifecycle {
+    let open = [
+        OpenCommand::Call,
+        OpenCommand::JoinedCall,
+        OpenCommand::Sleep { due: AT },
+        OpenCommand::Run { outlives_cancellation: false },
+        OpenCommand::Run { outlives_cancellation: true },
+        OpenCommand::Awakeable,
+    ];
+    let retries = [RunRetry::At(AT), RunRetry::Due, RunRetry::Exhausted];
+    Lifecycle {
+        status,
+        attempt: 3,
+        deployment: Some(deployment().id),
+        commands: 301,
+        notifications: 5,
+        seen: 4,
+        open: (0..).map(EntryIndex).zip(open).collect(),
+        cancellation: Some(Cancellation { since: Position(2), notified: Some(Position(4)) }),
+        joined_by: vec![(invocation_id(), EntryIndex(7))],
+        failing_runs: (3..).map(EntryIndex).zip(retries.map(failing_run)).collect::<BTreeMap<_, _>>(),
+        failures: Some(Failures { count: 2, first_at: AT, last_message: "a bug".to_owned() }),
+        journal_bytes: 70_000,
+    }
+}
+
+fn failing_run(retry: RunRetry) -> FailingRun {
+    FailingRun { failures: 2, first_at: AT, last_message: "no answer".to_owned(), retry }
+}
+
+/// One for each caller, and one for each handler mode.
+pub(crate) fn invocations() -> Vec<Invocation> {
+    let callers = [
+        (Caller::Ingress, HandlerMode::Exclusive),
+        (Caller::Call { invocation: invocation_id(), command: EntryIndex(7) }, HandlerMode::Shared),
+        (Caller::Send { invocation: invocation_id() }, HandlerMode::WorkflowRun),
+    ];
+    let invocation = |(caller, mode)| Invocation {
+        target: target(),
+        mode,
+        headers: headers(),
+        idempotency_key: Some("order-7".to_owned()),
+        seed: Seed([5; 32]),
+        caller,
+        created_at: AT,
+        retention_ms: 86_400_000,
+        retry: retry(),
+    };
+    callers.map(invocation).into()
+}
+
+pub(crate) fn name_of_caller(invocation: &Invocation) -> &'static str {
+    match invocation.caller {
+        Caller::Ingress => "by-ingress",
+        Caller::Call { .. } => "by-call",
+        Caller::Send { .. } => "by-send",
+    }
+}
+
+pub(crate) fn deployment() -> Deployment {
+    let digest = Digest([9; 32]);
+    Deployment {
+        id: DeploymentId::of(&digest),
+        digest,
+        origin: "trips.wasm".to_owned(),
+        services: vec![
+            service("echo", ServiceKind::Service),
+            service("cart", ServiceKind::Object),
+            service("trip", ServiceKind::Workflow),
+        ],
+        registered_at: AT,
+    }
+}
+
+pub(crate) fn revision() -> Revision {
+    Revision { deployment: deployment().id, number: 3, service: service("cart", ServiceKind::Object) }
+}
+
+fn service(name: &str, kind: ServiceKind) -> Service {
+    let media = Media { content_type: "application/json".to_owned(), schema: Some("{}".to_owned()) };
+    let modes = [HandlerMode::Exclusive, HandlerMode::Shared, HandlerMode::WorkflowRun];
+    let handler = |mode| Handler {
+        name: format!("{mode:?}"),
+        mode,
+        input: Some(media.clone()),
+        output: None,
+        documentation: Some("does it".to_owned()),
+        options: HandlerOptions { retry: Some(retry()), retention_ms: Some(50) },
+    };
+    Service { name: name.to_owned(), kind, handlers: modes.map(handler).into(), documentation: None }
+}
+
+pub(crate) fn completed() -> Vec<Completed> {
+    let completed = |outcome| Completed { outcome, completed_at: AT, expires_at: AT.plus_millis(1_000) };
+    vec![completed(Outcome::Success(payload())), completed(failure())]
+}
+
+pub(crate) fn name_of_outcome(completed: &Completed) -> &'static str {
+    match completed.outcome {
+        Outcome::Success(_) => "success",
+        Outcome::Failure(_) => "failure",
+    }
+}
+
+pub(crate) fn lock() -> Lock {
+    Lock { holder: invocation_id(), next_ticket: 300, waiting: 2 }
+}
+
+pub(crate) fn invocation_id() -> InvocationId {
+    InvocationId::from_bytes(std::array::from_fn(|at| u8::try_from(at * 10).expect("24 bytes")))
+}
+
+fn commands() -> Vec<Command> {
+    let (input, idempotency_key) = (payload(), Some("order-7".to_owned()));
+    vec![
+        Command::Call(Call {
+            target: target(),
+            input: input.clone(),
+            headers: headers(),
+            idempotency_key: idempotency_key.clone(),
+        }),
+        Command::Send(Send {
+            target: Target::service("echo", "hi"),
+            input,
+            headers: headers(),
+            idempotency_key,
+            delay_ms: Some(300),
+        }),
+        Command::Sleep { duration_ms: 60_000, name: Some("nap".to_owned()) },
+        Command::Run { name: "charge".to_owned(), retry: Some(retry()) },
+        Command::Awakeable,
+        Command::CompleteAwakeable { id: awakeable(), outcome: failure() },
+        Command::Cancel { invocation: invocation_id() },
+        Command::GetState { key: "apples".to_owned(), value: Some(payload()) },
+        Command::SetState { key: "apples".to_owned(), value: payload() },
+        Command::ClearState { key: "apples".to_owned() },
+        Command::ClearAllState,
+        Command::StateKeys { keys: vec!["apples".to_owned(), "pears".to_owned()] },
+    ]
+}
+
+fn target() -> Target {
+    Target::keyed("cart", "änn", "add")
+}
+
+fn headers() -> Vec<(String, String)> {
+    vec![("traceparent".to_owned(), "00-1-2-01".to_owned())]
+}
+
+fn payload() -> Payload {
+    Payload::from_static(b"{\"flight\":\"LH7\"}\x00\xff")
+}
+
+fn failure() -> Outcome {
+    Failure::new(409, "sold out").into()
+}
+
+fn awakeable() -> AwakeableId {
+    AwakeableId { invocation: invocation_id(), index: EntryIndex(300) }
+}
+
+fn retry() -> RetryPolicy {
+    RetryPolicy {
+        initial_interval_ms: 100,
+        factor: 1.5,
+        max_interval_ms: 20_000,
+        max_attempts: Some(20),
+        max_duration_ms: Some(3_600_000),
+    }
+}

@@ -1,0 +1,270 @@
+//! Plays the lines of a script against one engine, and says what came of each.
+
+use std::collections::BTreeMap;
+
+use holiday_core::effect::Effect;
+use holiday_core::engine::{self, Refusal};
+use holiday_core::event::{Commands, End, Event, Fail, Invoke, Record, RunCompleted, RunFailed, Suspend};
+use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId, Seed};
+use holiday_core::journal::{Call, Command, Send};
+use holiday_core::state::State;
+use holiday_core::state::memory::MemoryKv;
+use holiday_core::time::Timestamp;
+use holiday_core::value::Payload;
+
+use crate::script::Words;
+use crate::{audit, catalog};
+
+const A_YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+
+pub(crate) struct World {
+    pub(crate) state: State<MemoryKv>,
+    now: Timestamp,
+    pub(crate) names: BTreeMap<InvocationId, String>,
+    ids: BTreeMap<String, InvocationId>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let state = State::new(MemoryKv::new());
+        let mut world = World { state, now: Timestamp::ZERO, names: BTreeMap::new(), ids: BTreeMap::new() };
+        world.record(Event::Deploy(catalog::deployment("v1")));
+        world
+    }
+
+    /// Plays one line and returns its part of the transcript.
+    pub(crate) fn play(&mut self, line: &str) -> String {
+        let mut words = Words::of(line);
+        let before = self.lifecycles();
+        let mut said = match words.word() {
+            "journal" => self.print_journal(words.word()),
+            "state" => self.print_state(words),
+            "recover" => self.print_all(&engine::recover(&self.state).expect("memory does not fail")),
+            "load" => self.print_load(words.word()),
+            "pass" => self.pass(words.number()),
+            "call" => {
+                let event = self.invoke(words);
+                let Event::Invoke(invoke) = &event else { unreachable!("just made") };
+                let admission = engine::admit_call(&self.state, invoke);
+                self.submit(event, admission.expect("memory does not fail"))
+            }
+            first => {
+                let event = self.event(first, words);
+                let admission = engine::admit(&self.state, &event).expect("memory does not fail");
+                self.submit(event, admission)
+            }
+        };
+        said.push_str(&self.print_changes(&before));
+        format!("{line}\n{said}")
+    }
+
+    fn submit(&mut self, event: Event, admission: Result<(), Refusal>) -> String {
+        match admission {
+            Ok(()) => {
+                let effects = self.record(event);
+                self.print_all(&effects)
+            }
+            Err(refusal) => format!("    refused: {} {}: {refusal}\n", refusal.status(), refusal.code())
+                .replace(&self.quoted(&refusal), "…"),
+        }
+    }
+
+    /// Applies one record, twice: two applications of one log give the same.
+    fn record(&mut self, event: Event) -> Vec<Effect> {
+        let seq = self.state.applied().expect("memory does not fail").next();
+        let record = Record { seq, at: self.now, event };
+        let mut replica = State::new(self.state.kv().clone());
+        let effects = engine::apply(&mut self.state, &record).expect("memory does not fail");
+        let again = engine::apply(&mut replica, &record).expect("memory does not fail");
+        assert_eq!(effects, again, "two applications of one record have the same effects");
+        assert_eq!(self.state.kv(), replica.kv(), "two applications of one record write the same");
+        audit::check_rows(&self.state);
+        effects
+    }
+
+    /// Lets time pass, waking the host whenever a timer is due.
+    fn pass(&mut self, millis: u64) -> String {
+        let end = self.now.plus_millis(millis);
+        let mut said = String::new();
+        while let Some(due) = engine::next_wakeup(&self.state).expect("memory does not fail")
+            && due <= end
+        {
+            self.now = self.now.max(due);
+            let effects = self.record(Event::Wake);
+            said.push_str(&self.print_all(&effects));
+        }
+        self.now = end;
+        said
+    }
+
+    /// Ends whatever is left, and checks that it left nothing behind.
+    pub(crate) fn end_everything(&mut self) {
+        for (invocation, _) in self.state.lifecycles().expect("memory does not fail") {
+            self.record(Event::Kill { invocation });
+        }
+        audit::check_ended(&self.state);
+        self.pass(A_YEAR_MS);
+        audit::check_forgotten(&self.state);
+    }
+
+    // Events
+
+    fn event(&mut self, first: &str, mut words: Words<'_>) -> Event {
+        match first {
+            "deploy" => Event::Deploy(catalog::deployment(words.word())),
+            "invoke" => self.invoke(words),
+            "complete" => {
+                let id = self.awakeable(words.word());
+                Event::CompleteAwakeable { id, outcome: words.outcome() }
+            }
+            "cancel" => Event::Cancel { invocation: self.id(words.word()) },
+            "kill" => Event::Kill { invocation: self.id(words.word()) },
+            "pause" => Event::Pause { invocation: self.id(words.word()) },
+            "resume" => {
+                let invocation = self.id(words.word());
+                Event::Resume { invocation, deployment: words.next().map(catalog::id) }
+            }
+            "purge" => Event::Purge { invocation: self.id(words.word()) },
+            speaker => self.said_by(speaker, words),
+        }
+    }
+
+    fn invoke(&mut self, mut words: Words<'_>) -> Event {
+        let name = words.word();
+        let target = words.target();
+        let unique: [u8; 16] = std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0));
+        let id = InvocationId::new(&target, unique);
+        self.name(id, name.to_owned());
+        let seed = std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0));
+        Event::Invoke(Invoke {
+            id,
+            target,
+            input: Payload::from(name.to_owned()),
+            headers: Vec::new(),
+            idempotency_key: words.option("key").map(str::to_owned),
+            seed: Seed(seed),
+            delay_ms: words.number_option("after"),
+            retention_ms: words.number_option("keep").unwrap_or(0),
+        })
+    }
+
+    fn said_by(&mut self, speaker: &str, mut words: Words<'_>) -> Event {
+        let attempt = self.attempt(speaker);
+        let lifecycle = self.state.lifecycle(&attempt.invocation).expect("memory does not fail");
+        match words.word() {
+            "asks" => {
+                let first = lifecycle.map_or(0, |it| it.commands);
+                Event::Commands(self.commands(attempt, first, &words.rest()))
+            }
+            "completes" => {
+                let run = EntryIndex(words.number());
+                Event::RunCompleted(RunCompleted { attempt, run, outcome: words.outcome() })
+            }
+            "fails" => {
+                let run = EntryIndex(words.number());
+                Event::RunFailed(RunFailed { attempt, run, message: words.rest() })
+            }
+            "suspends" => {
+                let on = words.numbers("having").into_iter().map(EntryIndex).collect();
+                let all = lifecycle.map_or(0, |it| it.notifications);
+                let having = words.number_option("having").and_then(|it| u32::try_from(it).ok());
+                Event::Suspend(Suspend { attempt, on, received: having.unwrap_or(all) })
+            }
+            "ends" => Event::End(End { attempt, outcome: words.outcome() }),
+            "breaks" => Event::Fail(Fail { attempt, message: words.rest() }),
+            other => panic!("an attempt does not '{other}'"),
+        }
+    }
+
+    fn commands(&mut self, attempt: AttemptId, first: u32, list: &str) -> Commands {
+        let mut commands = Vec::new();
+        for (index, asked) in (first..).zip(list.split(',')) {
+            commands.push(self.command(attempt.invocation, EntryIndex(index), Words::of(asked)));
+        }
+        Commands { attempt, first: EntryIndex(first), commands }
+    }
+
+    fn command(&mut self, id: InvocationId, index: EntryIndex, mut words: Words<'_>) -> Command {
+        let input = Payload::from_static(b"input");
+        let headers = Vec::new();
+        match words.word() {
+            "call" => {
+                let target = words.target();
+                self.name_child(id, index, &target);
+                let idempotency_key = words.option("key").map(str::to_owned);
+                Command::Call(Call { target, input, headers, idempotency_key })
+            }
+            "send" => {
+                let target = words.target();
+                self.name_child(id, index, &target);
+                let idempotency_key = words.option("key").map(str::to_owned);
+                let delay_ms = words.number_option("after");
+                Command::Send(Send { target, input, headers, idempotency_key, delay_ms })
+            }
+            "sleep" => Command::Sleep { duration_ms: words.number(), name: None },
+            "run" => Command::Run { name: words.word().to_owned(), retry: words.retry() },
+            "awakeable" => Command::Awakeable,
+            "complete" => {
+                let id = self.awakeable(words.word());
+                Command::CompleteAwakeable { id, outcome: words.outcome() }
+            }
+            "cancel" => Command::Cancel { invocation: self.id(words.word()) },
+            "get" => Command::GetState { key: words.word().to_owned(), value: None },
+            "set" => {
+                let key = words.word().to_owned();
+                Command::SetState { key, value: Payload::from(words.rest()) }
+            }
+            "clear" => Command::ClearState { key: words.word().to_owned() },
+            "clear-all" => Command::ClearAllState,
+            "keys" => Command::StateKeys { keys: Vec::new() },
+            other => panic!("'{other}' is not a command"),
+        }
+    }
+
+    // Names
+
+    fn name(&mut self, id: InvocationId, name: String) {
+        self.ids.insert(name.clone(), id);
+        self.names.insert(id, name);
+    }
+
+    fn name_child(&mut self, parent: InvocationId, index: EntryIndex, target: &holiday_core::target::Target) {
+        // A stale attempt may speak for an invocation that is gone; what it asks for begins nothing.
+        let Ok(Some(invocation)) = self.state.invocation(&parent) else { return };
+        let name = format!("{}.{}", self.names[&parent], index.0);
+        self.name(invocation.seed.child_id(index, target), name);
+    }
+
+    pub(crate) fn id(&self, name: &str) -> InvocationId {
+        *self.ids.get(name).unwrap_or_else(|| panic!("'{name}' was never invoked"))
+    }
+
+    pub(crate) fn attempt(&self, speaker: &str) -> AttemptId {
+        match speaker.split_once('#') {
+            Some((name, number)) => {
+                AttemptId { invocation: self.id(name), number: number.parse().expect("an attempt's number") }
+            }
+            None => {
+                let invocation = self.id(speaker);
+                let lifecycle = self.state.lifecycle(&invocation).expect("memory does not fail");
+                AttemptId { invocation, number: lifecycle.map_or(1, |it| it.attempt) }
+            }
+        }
+    }
+
+    fn awakeable(&self, name: &str) -> AwakeableId {
+        let (invocation, index) = name.rsplit_once('.').expect("an awakeable is called a.0");
+        AwakeableId { invocation: self.id(invocation), index: EntryIndex(index.parse().expect("an index")) }
+    }
+
+    pub(crate) fn attempt_name(&self, attempt: AttemptId) -> String {
+        format!("{}#{}", self.names[&attempt.invocation], attempt.number)
+    }
+
+    /// The id in a refusal, which would differ in every transcript.
+    fn quoted(&self, refusal: &Refusal) -> String {
+        let text = refusal.to_string();
+        let quoted = |id: &InvocationId| text.contains(&id.to_string()).then(|| id.to_string());
+        self.names.keys().find_map(quoted).unwrap_or_else(|| "\0".to_owned())
+    }
+}

@@ -1,0 +1,114 @@
+//! The commands against a running host, as a user types them.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Setup, TestHost, guest, holiday_host, output};
+
+/// Standard output of a command that succeeded.
+#[track_caller]
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+async fn run_json(host: &TestHost, args: &[&str]) -> Value {
+    let text = stdout(&host.run(&[args, &["--json"]].concat()).await);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_is_registered_and_called() {
+    let host = TestHost::start(Setup::default()).await;
+    let probe = guest("probe");
+    let probe = probe.to_str().expect("a path");
+    // In this order, as the pages of the originals have it.
+    let registered = host.run(&["-y", "deployments", "register", "--force", probe]).await;
+    assert!(stdout(&registered).contains("ProbeObject"));
+    stdout(&host.run(&["dp", "add", probe]).await);
+
+    let listed = stdout(&host.run(&["deployments", "list"]).await);
+    let id = listed.split_whitespace().find(|word| word.starts_with("dp_")).expect("a deployment");
+    assert!(stdout(&host.run(&["dp", "describe", id]).await).contains("sha256:"));
+    assert_eq!(run_json(&host, &["dp", "describe", id]).await["id"], id);
+    let services = stdout(&host.run(&["svc", "list"]).await);
+    assert!(services.contains("ProbeWorkflow") && services.contains("workflow"), "{services}");
+
+    let answer = host.run(&["call", "Probe/echo", r#"{"a": 1}"#]).await;
+    assert_eq!(stdout(&answer).trim(), r#"{"a":1}"#);
+    let value = r#"{"name": "package-info", "value": {"at": "sea"}}"#;
+    stdout(&host.run(&["call", "ProbeObject/a/b/set", value]).await);
+    assert_eq!(
+        stdout(&host.run(&["kv", "get", "ProbeObject", "a/b"]).await),
+        "State:\n Service  ProbeObject\n Key      a/b\n\n KEY           VALUE\n package-info  {\"at\":\"sea\"}\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_is_steered() {
+    let host = TestHost::start(Setup::guests(&["probe"])).await;
+    let sent =
+        host.run(&["call", "Probe/sleep", r#"{"ms": 600000}"#, "--send", "--idempotency-key", "k"]).await;
+    let accepted: Value = serde_json::from_str(&stdout(&sent)).expect("JSON");
+    let id = accepted["invocationId"].as_str().expect("an id");
+
+    assert!(stdout(&host.run(&["inv", "list"]).await).contains(id));
+    assert!(stdout(&host.run(&["inv", "describe", id]).await).contains("Probe"));
+    stdout(&host.run(&["inv", "pause", id]).await);
+    assert_eq!(host.invocation(id).await["status"], "paused");
+    stdout(&host.run(&["inv", "resume", id]).await);
+    stdout(&host.run(&["inv", "cancel", id]).await);
+    let (status, code, _) = host.ingress().attach(id).await.error();
+    assert_eq!((status, code.as_str()), (409, "HH0016"));
+    stdout(&host.run(&["-y", "inv", "purge", id]).await);
+    let (_, code, _) = host.ingress().get(&format!("/restate/invocation/{id}/output")).await.error();
+    assert_eq!(code, "HH0018");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_reaches_the_command_line_with_its_code() {
+    let host = TestHost::start(Setup::guests(&["probe"])).await;
+    let failed = host.run(&["call", "Probe/fail_terminal", r#"{"code": 418, "message": "teapot"}"#]).await;
+    assert_eq!(failed.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(text.contains("error[HH0015]: teapot\nhelp: holiday-host explain HH0015\n"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_code_is_explained() {
+    let mut explain = holiday_host();
+    explain.args(["explain", "hh7"]);
+    assert!(stdout(&output(explain).await).starts_with("# HH0007: "));
+    let mut all = holiday_host();
+    all.arg("explain");
+    assert!(stdout(&output(all).await).lines().count() > 40);
+    let mut completions = holiday_host();
+    completions.args(["completions", "bash"]);
+    assert!(stdout(&output(completions).await).contains("_holiday__host"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_component_takes_over_while_the_old_one_finishes() {
+    // Two components with the same services and other bytes: a custom section makes the difference.
+    let mut host = TestHost::start(Setup::guests(&["probe"])).await;
+    let old = host.ingress().send("/Probe/sleep", &json!({ "ms": 1_000 })).await;
+    let pinned = host.wait_for(&old, |it| it["deployment_id"].is_string()).await["deployment_id"].clone();
+
+    let mut bytes = std::fs::read(guest("probe")).expect("it is built");
+    bytes.extend_from_slice(b"\0\x05\x04next");
+    let file = host.data_dir().with_file_name("next.wasm");
+    std::fs::write(&file, bytes).expect("a temporary file");
+    stdout(&host.run(&["dp", "register", file.to_str().expect("a path")]).await);
+
+    let new = host.ingress().send("/Probe/sleep", &json!({ "ms": 1_000 })).await;
+    let other = host.wait_for(&new, |it| it["deployment_id"].is_string()).await["deployment_id"].clone();
+    assert_ne!(pinned, other);
+    host.setup.components.clear();
+    std::fs::remove_file(&file).expect("it is there");
+    host.kill_and_start_again().await;
+    assert_eq!(host.invocation(&old).await["deployment_id"], pinned);
+    for invocation in [old, new] {
+        assert_eq!(host.ingress().attach(&invocation).await.ok(), json!(1_000));
+    }
+}

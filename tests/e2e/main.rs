@@ -1,0 +1,17 @@
+//! The host as its users meet it: the real binary, real guests, real HTTP, and `kill -9`.
+//!
+//! The guests are built once by the binary itself. Nothing asserts times. Variables:
+//! `HOLIDAY_SEED` repeats a run of the kill test, `HOLIDAY_TRIPS` and `HOLIDAY_SLEEPERS` set its size.
+
+mod bad_input;
+mod commands;
+mod dev;
+mod harness;
+mod holiday;
+mod http;
+mod kill;
+mod ledger;
+mod replay;
+mod shutdown;
+mod sleepers;
+mod trips;

@@ -1,0 +1,570 @@
+//! The reference: follows the durable log record by record and checks what each one did.
+//!
+//! It applies every durable record to a state of its own, the second application of the log. From the
+//! rows that were written it draws its own, simpler picture: who was created, who holds which key, what was
+//! answered, what the objects must hold. What the engine did has to agree with it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use holiday_core::deployment::HandlerMode;
+use holiday_core::effect::Effect;
+use holiday_core::engine;
+use holiday_core::event::{Event, Record};
+use holiday_core::id::{AttemptId, DeploymentId, EntryIndex, InvocationId};
+use holiday_core::invocation::{Caller, Completed, Invocation, Lifecycle, Status};
+use holiday_core::journal::{Command, CommandEntry, Notification, NotificationEntry};
+use holiday_core::state::key::{Family, Timer, parse_timer};
+use holiday_core::state::memory::MemoryKv;
+use holiday_core::state::{State, codec};
+use holiday_core::target::Target;
+use holiday_core::time::Timestamp;
+use holiday_core::value::{Outcome, Payload};
+use serde::de::DeserializeOwned;
+
+use crate::violation::{Checked, Violation, check};
+use crate::watch::{WatchedKv, Write};
+
+/// A service and a key.
+pub(crate) type Object = (String, String);
+
+pub(crate) struct Audit {
+    state: State<WatchedKv>,
+    pub(crate) created: BTreeMap<InvocationId, Invocation>,
+    pub(crate) ended: BTreeMap<InvocationId, Ended>,
+    /// Those whose outcome is no longer kept.
+    pub(crate) forgotten: BTreeSet<InvocationId>,
+    pub(crate) inputs: BTreeMap<InvocationId, Payload>,
+    completed: BTreeMap<InvocationId, Completed>,
+    lifecycles: BTreeMap<InvocationId, Lifecycle>,
+    commands: BTreeMap<(InvocationId, EntryIndex), CommandEntry>,
+    answered: BTreeMap<(InvocationId, EntryIndex), Outcome>,
+    /// Exclusive invocations that have come and not begun, in order of arrival.
+    lines: BTreeMap<Object, VecDeque<InvocationId>>,
+    holders: BTreeMap<Object, InvocationId>,
+    pub(crate) objects: BTreeMap<Object, BTreeMap<String, Payload>>,
+    /// How many invocations of `counter/add` have written.
+    pub(crate) adds: BTreeMap<Object, u64>,
+    pinned: BTreeMap<InvocationId, DeploymentId>,
+    timers: BTreeMap<InvocationId, BTreeSet<Vec<u8>>>,
+    now: Timestamp,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// What its handler returned; `None` if it was ended from outside.
+    pub(crate) returned: Option<Outcome>,
+    pub(crate) was_killed: bool,
+    pub(crate) at: Timestamp,
+}
+
+impl Audit {
+    pub(crate) fn new() -> Self {
+        Audit {
+            state: State::new(WatchedKv::default()),
+            created: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
+            inputs: BTreeMap::new(),
+            completed: BTreeMap::new(),
+            lifecycles: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            adds: BTreeMap::new(),
+            pinned: BTreeMap::new(),
+            timers: BTreeMap::new(),
+            now: Timestamp::ZERO,
+        }
+    }
+
+    pub(crate) fn rows(&self) -> &MemoryKv {
+        self.state.kv().rows()
+    }
+
+    pub(crate) fn state(&self) -> &State<WatchedKv> {
+        &self.state
+    }
+
+    /// Whether the command of this step is durable, under this name.
+    pub(crate) fn has_run(&self, attempt: AttemptId, run: EntryIndex) -> bool {
+        self.commands
+            .get(&(attempt.invocation, run))
+            .is_some_and(|entry| matches!(entry.command, Command::Run { .. }))
+    }
+
+    /// Applies one more durable record.
+    pub(crate) fn follow(&mut self, record: &Record) -> Checked {
+        check!("time-is-monotonic", record.at >= self.now, "{} comes after {}", record.at, self.now);
+        self.now = record.at;
+        let speaker = speaker(&record.event);
+        let is_stale = speaker.is_some_and(|attempt| !self.is_current(attempt));
+        let effects = engine::apply(&mut self.state, record)?;
+        let writes = self.state.kv_mut().take_writes();
+        if is_stale {
+            let changed = writes.iter().any(|write| write.key[0] != Family::Applied as u8);
+            check!(
+                "stale-attempt-is-ignored",
+                !changed && effects.is_empty(),
+                "an event of {} changed something, though it is not the current attempt",
+                speaker.expect("it is stale")
+            );
+        }
+        for write in &writes {
+            self.see(record, write)?;
+        }
+        self.check_timers(&writes)?;
+        if !is_stale && let Event::Commands(it) = &record.event {
+            for (index, command) in (it.first.0..).map(EntryIndex).zip(&it.commands) {
+                self.model(it.attempt.invocation, index, command)?;
+            }
+        }
+        effects.iter().try_for_each(|effect| self.see_effect(effect, &effects))
+    }
+
+    fn see_timer(&mut self, write: &Write) {
+        let (_, id, _) = parse_timer(&write.key).expect("a row of a timer");
+        let timers = self.timers.entry(id).or_default();
+        match write.value {
+            Some(_) => timers.insert(write.key.clone()),
+            None => timers.remove(&write.key),
+        };
+    }
+
+    /// An invocation that ended leaves no timer but the one that has it forgotten.
+    fn check_timers(&self, writes: &[Write]) -> Checked {
+        for write in writes.iter().filter(|it| it.key[0] == Family::Lifecycle as u8 && it.value.is_none()) {
+            let id = invocation_of(&write.key);
+            let timers = self.timers.get(&id).into_iter().flatten().filter_map(|key| parse_timer(key));
+            for (_, _, timer) in timers {
+                check!(
+                    "no-row-leaks",
+                    timer == Timer::Expire,
+                    "{id} has ended but has a timer for {timer:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn is_current(&self, attempt: AttemptId) -> bool {
+        let lifecycle = self.lifecycles.get(&attempt.invocation);
+        lifecycle.is_some_and(|it| it.current_attempt(attempt.invocation) == Some(attempt))
+    }
+
+    fn see(&mut self, record: &Record, write: &Write) -> Checked {
+        let family = write.key[0];
+        if family == Family::Invocation as u8 {
+            if let Some(invocation) = decode(write)? {
+                self.see_creation(record, invocation_of(&write.key), invocation)?;
+            }
+        } else if family == Family::Lifecycle as u8 {
+            let id = invocation_of(&write.key);
+            match decode(write)? {
+                Some(lifecycle) => self.see_lifecycle(record, id, lifecycle)?,
+                None => self.see_end(record, id)?,
+            }
+        } else if family == Family::Completed as u8 {
+            self.see_completed(record, invocation_of(&write.key), decode(write)?)?;
+        } else if family == Family::Input as u8 {
+            if let Some(input) = &write.value {
+                self.inputs.insert(invocation_of(&write.key), input.clone());
+            }
+        } else if family == Family::Command as u8 {
+            if let Some(entry) = decode::<CommandEntry>(write)? {
+                let place = (invocation_of(&write.key), EntryIndex(number_of(&write.key)));
+                let before = self.commands.insert(place, entry);
+                check!("command-is-recorded-once", before.is_none(), "{} command {}", place.0, place.1.0);
+            }
+        } else if family == Family::Timer as u8 {
+            self.see_timer(write);
+        } else if family == Family::Notification as u8
+            && let Some(entry) = decode(write)?
+        {
+            self.see_notification(invocation_of(&write.key), entry)?;
+        }
+        Ok(())
+    }
+
+    fn see_creation(&mut self, record: &Record, id: InvocationId, invocation: Invocation) -> Checked {
+        check!(
+            "sends-happen-once",
+            self.is_asked_for(record, id),
+            "{id} ({}) began, but record {} does not ask for it",
+            invocation.target,
+            record.seq.0
+        );
+        if let Some(name) = name_of(&invocation) {
+            let twin = self
+                .created
+                .iter()
+                .find(|(other, it)| name_of(it) == Some(name) && !self.forgotten.contains(*other));
+            check!(
+                "one-name-one-invocation",
+                twin.is_none(),
+                "{} was begun as {id} though {:?} has its name",
+                invocation.target,
+                twin.map(|(id, _)| id)
+            );
+        }
+        let target = invocation.target.clone();
+        let before = self.created.insert(id, invocation);
+        check!("invocation-is-created-once", before.is_none(), "{id} ({target}) was created again");
+        Ok(())
+    }
+
+    /// Whether a record asks for this very invocation.
+    fn is_asked_for(&self, record: &Record, id: InvocationId) -> bool {
+        match &record.event {
+            Event::Invoke(it) => it.id == id,
+            Event::Commands(it) => {
+                let Some(caller) = self.created.get(&it.attempt.invocation) else { return false };
+                (it.first.0..).map(EntryIndex).zip(&it.commands).any(|(index, command)| match command {
+                    Command::Call(call) => caller.seed.child_id(index, &call.target) == id,
+                    Command::Send(send) => caller.seed.child_id(index, &send.target) == id,
+                    _ => false,
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// An outcome is kept as long as was promised.
+    fn see_completed(&mut self, record: &Record, id: InvocationId, completed: Option<Completed>) -> Checked {
+        match completed {
+            Some(completed) => {
+                let kept = completed.expires_at.millis_since(completed.completed_at);
+                let promised = self.created.get(&id).map_or(0, |it| it.retention_ms);
+                check!(
+                    "retention-is-kept",
+                    kept == promised,
+                    "{id} is kept for {kept} ms, not {promised} ms"
+                );
+                self.completed.insert(id, completed);
+            }
+            None => {
+                let completed = self.completed.remove(&id);
+                let is_due = completed.is_some_and(|it| record.at >= it.expires_at);
+                let is_purged = matches!(&record.event, Event::Purge { invocation } if *invocation == id);
+                check!("retention-is-kept", is_due || is_purged, "{id} was forgotten too early");
+                self.forgotten.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn see_lifecycle(&mut self, record: &Record, id: InvocationId, lifecycle: Lifecycle) -> Checked {
+        let Some(invocation) = self.created.get(&id).cloned() else {
+            return Err(Violation::new(
+                "invocation-is-created-once",
+                format!("{id} has a life but no birth"),
+            ));
+        };
+        let before = self.lifecycles.insert(id, lifecycle.clone());
+        self.check_times(record, &id, &invocation, before.as_ref(), &lifecycle)?;
+        if let Event::Resume { invocation, deployment: Some(deployment) } = &record.event
+            && *invocation == id
+        {
+            self.pinned.insert(id, *deployment);
+        }
+        if let Some(deployment) = lifecycle.deployment {
+            let pinned = *self.pinned.entry(id).or_insert(deployment);
+            check!(
+                "deployment-is-pinned",
+                pinned == deployment,
+                "{id} began on {pinned} and goes on on {deployment}"
+            );
+        }
+        let Some(object) = exclusive_object(&invocation) else { return Ok(()) };
+        let was_waiting = before.as_ref().is_some_and(|it| !matches!(it.status, Status::Scheduled(_)));
+        if !was_waiting && !matches!(lifecycle.status, Status::Scheduled(_)) {
+            self.lines.entry(object.clone()).or_default().push_back(id);
+        }
+        if lifecycle.attempt == 0 {
+            return Ok(());
+        }
+        if before.is_none_or(|it| it.attempt == 0) {
+            let first = self.lines.entry(object.clone()).or_default().pop_front();
+            check!(
+                "order-of-arrival",
+                first == Some(id),
+                "{id} began on {}/{}, but {first:?} had come before",
+                object.0,
+                object.1
+            );
+        }
+        let holder = *self.holders.entry(object).or_insert(id);
+        check!(
+            "one-exclusive-per-key",
+            holder == id,
+            "{id} ({}) is {} while {holder} holds the key",
+            invocation.target,
+            lifecycle.status.name()
+        );
+        Ok(())
+    }
+
+    /// Nothing that waits for time to pass goes on before it has.
+    fn check_times(
+        &self,
+        record: &Record,
+        id: &InvocationId,
+        invocation: &Invocation,
+        before: Option<&Lifecycle>,
+        after: &Lifecycle,
+    ) -> Checked {
+        if let Some(before) = before {
+            check!(
+                "attempts-count-up",
+                after.attempt == before.attempt || after.attempt == before.attempt + 1,
+                "{id} went from attempt {} to {}",
+                before.attempt,
+                after.attempt
+            );
+        }
+        let is_over = !matches!(after.status, Status::Scheduled(_) | Status::BackingOff(_));
+        match before.map(|it| &it.status) {
+            Some(Status::Scheduled(it)) if is_over => {
+                check!(
+                    "timer-is-never-early",
+                    record.at >= it.starts_at,
+                    "{id} began before {}",
+                    it.starts_at
+                );
+            }
+            Some(Status::BackingOff(it)) if is_over && matches!(record.event, Event::Wake) => {
+                check!("timer-is-never-early", record.at >= it.until, "{id} was tried before {}", it.until);
+            }
+            _ => {}
+        }
+        if let (None, Status::Scheduled(it), Event::Invoke(invoke)) = (before, &after.status, &record.event) {
+            let due = invocation.created_at.plus_millis(invoke.delay_ms.unwrap_or(0));
+            check!(
+                "timer-is-never-early",
+                it.starts_at == due,
+                "{id} is to start at {} not {due}",
+                it.starts_at
+            );
+        }
+        Ok(())
+    }
+
+    fn see_end(&mut self, record: &Record, id: InvocationId) -> Checked {
+        let returned = match &record.event {
+            Event::End(it) if it.attempt.invocation == id => Some(it.outcome.clone()),
+            _ => None,
+        };
+        let was_killed = matches!(record.event, Event::Kill { .. });
+        let has_begun = self.lifecycles.remove(&id).is_some_and(|lifecycle| lifecycle.attempt > 0);
+        check!(
+            "compensation-is-never-dropped",
+            !has_begun || was_killed || returned.is_some(),
+            "{id} had begun and was ended by {:?}, without a chance to compensate",
+            record.event
+        );
+        self.ended.insert(id, Ended { returned, was_killed, at: record.at });
+        if let Some(object) = self.created.get(&id).and_then(exclusive_object) {
+            if let Some(line) = self.lines.get_mut(&object) {
+                line.retain(|other| *other != id);
+            }
+            if self.holders.get(&object) == Some(&id) {
+                self.holders.remove(&object);
+            }
+        }
+        Ok(())
+    }
+
+    fn see_notification(&mut self, id: InvocationId, entry: NotificationEntry) -> Checked {
+        let Notification::Completed { command, outcome } = entry.notification else { return Ok(()) };
+        let asked = self.commands.get(&(id, command));
+        let Some(asked) = asked else {
+            return Err(Violation::new(
+                "answered-once",
+                format!("{id} got an answer to no command {command:?}"),
+            ));
+        };
+        if let Command::Sleep { duration_ms, .. } = asked.command {
+            let due = asked.at.plus_millis(duration_ms);
+            check!("timer-is-never-early", entry.at >= due, "{id} slept until {} and not {due}", entry.at);
+        }
+        if let Command::Call(call) = &asked.command {
+            let caller = self.created.get(&id).expect("it has a journal");
+            let callee = caller.seed.child_id(command, &call.target);
+            let returned = self.ended.get(&callee).and_then(|ended| ended.returned.as_ref());
+            check!(
+                "caller-gets-the-outcome",
+                returned.is_none_or(|returned| *returned == outcome),
+                "{callee} returned {returned:?}, its caller {id} was told {outcome:?}"
+            );
+        }
+        let before = self.answered.insert((id, command), outcome);
+        check!("answered-once", before.is_none(), "command {} of {id} was answered again", command.0);
+        Ok(())
+    }
+
+    /// Does to the model what a recorded command should do to the state.
+    fn model(&mut self, id: InvocationId, index: EntryIndex, command: &Command) -> Checked {
+        let invocation = self.created.get(&id).expect("it asks for something").clone();
+        let seed = invocation.seed;
+        match command {
+            Command::Call(it) if it.idempotency_key.is_none() => {
+                self.check_child(&id, index, &it.target, seed)
+            }
+            Command::Send(it) if it.idempotency_key.is_none() => {
+                self.check_child(&id, index, &it.target, seed)
+            }
+            Command::GetState { key, value } if invocation.mode != HandlerMode::Shared => {
+                let modelled = self.objects.get(&object_of(&invocation)).and_then(|object| object.get(key));
+                check!(
+                    "state-equals-model",
+                    modelled == value.as_ref(),
+                    "{id} ({}) read '{key}' as {value:?}, it is {modelled:?}",
+                    invocation.target
+                );
+                Ok(())
+            }
+            Command::SetState { key, value } => {
+                let object = object_of(&invocation);
+                if invocation.target.service == "counter" {
+                    *self.adds.entry(object.clone()).or_default() += amount(self.inputs.get(&id));
+                }
+                self.objects.entry(object).or_default().insert(key.clone(), value.clone());
+                Ok(())
+            }
+            Command::ClearState { key } => {
+                self.objects.entry(object_of(&invocation)).or_default().remove(key);
+                Ok(())
+            }
+            Command::ClearAllState => {
+                self.objects.entry(object_of(&invocation)).or_default().clear();
+                Ok(())
+            }
+            Command::Call(_)
+            | Command::Send(_)
+            | Command::Sleep { .. }
+            | Command::Run { .. }
+            | Command::Awakeable
+            | Command::CompleteAwakeable { .. }
+            | Command::Cancel { .. }
+            | Command::GetState { .. }
+            | Command::StateKeys { .. } => Ok(()),
+        }
+    }
+
+    /// A call or send without a name begins one invocation, and it is there as soon as the command is.
+    fn check_child(
+        &self,
+        parent: &InvocationId,
+        index: EntryIndex,
+        target: &Target,
+        seed: holiday_core::id::Seed,
+    ) -> Checked {
+        if target.service == "workflow" {
+            return Ok(());
+        }
+        let child = seed.child_id(index, target);
+        let is_there = self.created.get(&child).is_some_and(|it| {
+            it.target == *target
+                && match it.caller {
+                    Caller::Call { invocation, command } => invocation == *parent && command == index,
+                    Caller::Send { invocation } => invocation == *parent,
+                    Caller::Ingress => false,
+                }
+        });
+        check!(
+            "sends-happen-once",
+            is_there,
+            "command {} of {parent} did not begin {child} ({target})",
+            index.0
+        );
+        Ok(())
+    }
+
+    /// `all` are the effects of the same record: an attempt that is started in it may be stopped in it.
+    fn see_effect(&self, effect: &Effect, all: &[Effect]) -> Checked {
+        match effect {
+            Effect::StartAttempt(attempt) => check!(
+                "effects-are-current",
+                self.is_current(*attempt) || all.contains(&Effect::StopAttempt(*attempt)),
+                "{attempt} is started but not current"
+            ),
+            Effect::Answer { invocation, outcome } => {
+                let returned = self.ended.get(invocation).and_then(|ended| ended.returned.as_ref());
+                check!(
+                    "answer-is-the-outcome",
+                    returned.is_none_or(|returned| returned == outcome),
+                    "{invocation} returned {returned:?} but is answered {outcome:?}"
+                );
+            }
+            Effect::Notify { .. }
+            | Effect::StopAttempt(_)
+            | Effect::EnterRun { .. }
+            | Effect::Accepted { .. } => {}
+        }
+        Ok(())
+    }
+}
+
+/// The attempt that an event comes from.
+pub(crate) fn speaker(event: &Event) -> Option<AttemptId> {
+    match event {
+        Event::Commands(it) => Some(it.attempt),
+        Event::RunCompleted(it) => Some(it.attempt),
+        Event::RunFailed(it) => Some(it.attempt),
+        Event::Suspend(it) => Some(it.attempt),
+        Event::End(it) => Some(it.attempt),
+        Event::Fail(it) => Some(it.attempt),
+        Event::Deploy(_)
+        | Event::Invoke(_)
+        | Event::CompleteAwakeable { .. }
+        | Event::Cancel { .. }
+        | Event::Kill { .. }
+        | Event::Pause { .. }
+        | Event::Resume { .. }
+        | Event::Purge { .. }
+        | Event::Wake => None,
+    }
+}
+
+/// What an addition adds, from its input.
+fn amount(input: Option<&Payload>) -> u64 {
+    let text = String::from_utf8_lossy(input.map_or(&[], |input| &input[..]));
+    text.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// By what name a second submission would join this one.
+fn name_of(invocation: &Invocation) -> Option<(&Target, Option<&str>)> {
+    match (invocation.mode, &invocation.idempotency_key) {
+        (HandlerMode::WorkflowRun, _) => Some((&invocation.target, None)),
+        (HandlerMode::Exclusive | HandlerMode::Shared, Some(key)) => Some((&invocation.target, Some(key))),
+        (HandlerMode::Exclusive | HandlerMode::Shared, None) => None,
+    }
+}
+
+fn exclusive_object(invocation: &Invocation) -> Option<Object> {
+    match (invocation.mode, &invocation.target.key) {
+        (HandlerMode::Exclusive, Some(key)) => Some((invocation.target.service.clone(), key.clone())),
+        (HandlerMode::Exclusive | HandlerMode::Shared | HandlerMode::WorkflowRun, _) => None,
+    }
+}
+
+fn object_of(invocation: &Invocation) -> Object {
+    (invocation.target.service.clone(), invocation.target.key.clone().unwrap_or_default())
+}
+
+fn decode<T: DeserializeOwned>(write: &Write) -> Checked<Option<T>> {
+    let Some(value) = &write.value else { return Ok(None) };
+    Ok(Some(codec::decode(value, || format!("{:?}", write.key))?))
+}
+
+fn invocation_of(key: &[u8]) -> InvocationId {
+    holiday_core::state::key::parse_invocation(key).expect("a row of an invocation")
+}
+
+/// The number at the end of a key.
+fn number_of(key: &[u8]) -> u32 {
+    let (_, number) = key.split_last_chunk::<4>().expect("a row of a journal");
+    u32::from_be_bytes(*number)
+}

@@ -1,0 +1,197 @@
+//! What must hold once nothing happens any more.
+
+use std::collections::BTreeMap;
+
+use holiday_core::id::InvocationId;
+use holiday_core::invocation::{Lifecycle, OpenCommand, Status};
+use holiday_core::state::key::Family;
+use holiday_core::value::Outcome;
+
+use crate::host::{Host, difference};
+use crate::requests::Request;
+use crate::violation::{Checked, check};
+use crate::world::Booking;
+
+/// Faults are over, and only operators can change anything: what has not ended waits for one.
+pub(crate) fn at_rest(host: &Host) -> Checked {
+    let lifecycles: BTreeMap<_, _> = host.state.lifecycles()?.into_iter().collect();
+    for (id, lifecycle) in &lifecycles {
+        check!(
+            "acknowledged-runs-to-an-end",
+            waits_for_an_operator(lifecycle),
+            "{id} ({}) is {:?} though nothing happens any more",
+            target_of(host, id),
+            lifecycle.status
+        );
+    }
+    for (id, (owner, booking)) in &host.world.bookings {
+        let has_ended = host.audit.ended.get(owner).is_some_and(|it| it.returned.is_some());
+        let is_paused = lifecycles.contains_key(owner);
+        check!(
+            "compensation-is-never-dropped",
+            has_ended || is_paused || host.audit.ended.contains_key(owner),
+            "{id} is {booking:?} but its invocation {owner} is gone"
+        );
+    }
+    Ok(())
+}
+
+fn waits_for_an_operator(lifecycle: &Lifecycle) -> bool {
+    match &lifecycle.status {
+        Status::Paused(_) | Status::Inboxed(_) => true,
+        // The callee is looked at for itself.
+        Status::Suspended(it) => it.on.iter().any(|index| {
+            matches!(lifecycle.open.get(index), Some(OpenCommand::Call | OpenCommand::JoinedCall))
+        }),
+        Status::Scheduled(_) | Status::Running | Status::BackingOff(_) => false,
+    }
+}
+
+/// The operator has resumed everything: all has ended, and ended right.
+pub(crate) fn at_end(host: &Host) -> Checked {
+    for (id, lifecycle) in host.state.lifecycles()? {
+        check!(
+            "acknowledged-runs-to-an-end",
+            false,
+            "{id} ({}) is still {:?}",
+            target_of(host, &id),
+            lifecycle.status
+        );
+    }
+    for (submitted, invocation) in &host.world.accepted {
+        check!(
+            "acknowledged-is-never-lost",
+            host.audit.ended.contains_key(invocation),
+            "{submitted} was accepted as {invocation}, which never ended"
+        );
+    }
+    for id in host.audit.created.keys() {
+        check!("acknowledged-runs-to-an-end", host.audit.ended.contains_key(id), "{id} never ended");
+    }
+    for (id, answer) in &host.world.answers {
+        let returned = host.audit.ended.get(id).and_then(|ended| ended.returned.as_ref());
+        check!(
+            "answer-never-changes",
+            returned.is_none_or(|returned| returned == answer),
+            "{id} was answered {answer:?} but returned {returned:?}"
+        );
+    }
+    check!(
+        "two-applications-are-equal",
+        host.state.kv() == host.audit.rows(),
+        "{}",
+        difference(host.state.kv(), host.audit.rows())
+    );
+    objects(host)?;
+    sagas(host)?;
+    trips(host)
+}
+
+/// The objects hold what the recorded writes, in order, come to; no addition is lost or doubled.
+fn objects(host: &Host) -> Checked {
+    for ((service, key), values) in &host.audit.objects {
+        let stored: BTreeMap<_, _> = host.state.object_state(service, key)?.into_iter().collect();
+        check!("state-equals-model", stored == *values, "{service}/{key} holds {stored:?}, not {values:?}");
+    }
+    for ((service, key), sum) in &host.audit.adds {
+        let count = host.state.object_value(service, key, "count")?.unwrap_or_default();
+        check!("adds-exactly-once", count == sum.to_string(), "{service}/{key} is {count:?}, not {sum}");
+    }
+    Ok(())
+}
+
+/// What a saga booked stands if it succeeded, and is taken back, latest first, if it failed.
+fn sagas(host: &Host) -> Checked {
+    for (what, (owner, booking)) in host.world.bookings.iter().filter(|(what, _)| what.contains('-')) {
+        let Some(returned) = host.audit.ended.get(owner).and_then(|it| it.returned.as_ref()) else {
+            continue;
+        };
+        let expected = match returned {
+            Outcome::Success(_) => Booking::Made,
+            Outcome::Failure(_) => Booking::Undone,
+        };
+        check!(
+            "compensations-match-effects",
+            *booking == expected,
+            "{what} is {booking:?}, but {owner} ended with {returned}"
+        );
+    }
+    let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
+    for what in host.world.undone.iter() {
+        let Some((name, step)) = what.split_once('-') else { continue };
+        let step: u64 = step.parse().unwrap_or(0);
+        let before = latest.insert(name, step);
+        check!(
+            "compensations-run-in-reverse",
+            before.is_none_or(|before| step < before),
+            "{what} was undone after step {before:?}"
+        );
+    }
+    Ok(())
+}
+
+/// A trip that succeeded has one confirmed row each, one that failed has none.
+fn trips(host: &Host) -> Checked {
+    for (id, invocation) in host.audit.created.iter().filter(|(_, it)| it.target.service == "trips") {
+        let Some(returned) = host.audit.ended.get(id).and_then(|it| it.returned.as_ref()) else { continue };
+        let Some(trip) = trip_of(host, id) else { continue };
+        let was_meddled_with = host.audit.created.iter().any(|(id, it)| {
+            it.target.key.as_ref() == Some(&trip)
+                && host.audit.ended.get(id).is_some_and(|ended| ended.returned.is_none() && ended.was_killed)
+        });
+        if was_meddled_with {
+            continue;
+        }
+        for service in ["flights", "cars", "payments"] {
+            let row = host.state.object_value(service, &trip, "row")?;
+            let booking = host.world.bookings.get(&format!("{service}/{trip}")).map(|(_, it)| *it);
+            let is_right = match returned {
+                Outcome::Success(_) => row.is_some() && booking == Some(Booking::Made),
+                Outcome::Failure(_) => row.is_none() && booking != Some(Booking::Made),
+            };
+            check!(
+                "compensations-match-effects",
+                is_right,
+                "{} {trip} ended with {returned}, but {service} has row {row:?} and booking {booking:?}",
+                invocation.target
+            );
+        }
+    }
+    Ok(())
+}
+
+fn trip_of(host: &Host, id: &InvocationId) -> Option<String> {
+    let input = host.audit.inputs.get(id)?;
+    Some(String::from_utf8_lossy(input).split(' ').next()?.to_owned())
+}
+
+/// Retention is over: nothing is left of any invocation.
+pub(crate) fn when_forgotten(host: &Host) -> Checked {
+    let kept =
+        [Family::Applied, Family::Deployment, Family::Revision, Family::ObjectState].map(|it| it as u8);
+    for (key, _) in host.state.kv().rows() {
+        check!("no-row-leaks", kept.contains(&key[0]), "row {}:{} is left", key[0], key[1..].escape_ascii());
+    }
+    Ok(())
+}
+
+/// Submissions with one name got one invocation, as long as it was kept.
+pub(crate) fn names(host: &Host, requests: &[Request]) -> Checked {
+    let mut by_name: BTreeMap<_, Vec<InvocationId>> = BTreeMap::new();
+    for request in requests.iter().filter(|request| request.is_repeatable()) {
+        let invocations = request.submitted.iter().filter_map(|id| host.world.accepted.get(id));
+        let name = (request.target.clone(), request.idempotency_key.clone());
+        by_name.entry(name).or_default().extend(invocations);
+    }
+    for ((target, key), mut invocations) in by_name {
+        invocations.sort_unstable();
+        invocations.dedup();
+        let kept = invocations.iter().filter(|id| !host.audit.forgotten.contains(*id)).count();
+        check!("one-name-one-invocation", kept <= 1, "{target} {key:?} became {invocations:?}");
+    }
+    Ok(())
+}
+
+fn target_of(host: &Host, id: &InvocationId) -> String {
+    host.audit.created.get(id).map_or_else(|| "?".to_owned(), |it| it.target.to_string())
+}

@@ -1,0 +1,42 @@
+//! The simulation as a test: some seeds, those that once failed, every crash, and the simulation itself.
+
+use holiday_sim::every_crash;
+
+/// Enough to find what is broken plainly; `holiday-sim --seeds` runs more.
+const SEEDS: u64 = 200;
+
+fn check(seeds: impl Iterator<Item = u64>) {
+    let failed = holiday_sim::seeds(seeds).failed;
+    if let Some((seed, violation)) = failed.first() {
+        panic!("{violation}\nsee: cargo run -p holiday-sim -- --seed {seed}");
+    }
+}
+
+#[test]
+fn seeds_hold() {
+    check(0..SEEDS);
+}
+
+#[test]
+fn seeds_that_once_failed_hold() {
+    let lines = include_str!("../seeds.txt").lines();
+    let numbers =
+        lines.map(|line| line.split('#').next().unwrap_or("").trim()).filter(|text| !text.is_empty());
+    check(numbers.map(|text| text.parse().expect("seeds.txt has a number on each line")));
+}
+
+#[test]
+fn a_crash_at_any_moment_changes_nothing() {
+    for scenario in every_crash::scenarios() {
+        if let Err(failed) = every_crash::run(&scenario) {
+            panic!("'{}' crashed at moment {:?}: {}", scenario.name, failed.moment, failed.violation);
+        }
+    }
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    for seed in [1, 2, 3] {
+        holiday_sim::meta(seed).expect("the same seed gives the same run");
+    }
+}

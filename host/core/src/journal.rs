@@ -76,6 +76,16 @@ pub enum Notification {
     },
 }
 
+impl Notification {
+    /// The approximate size in the journal, in bytes.
+    pub fn size(&self) -> usize {
+        match self {
+            Notification::Completed { outcome, .. } => outcome.len(),
+            Notification::Cancelled { .. } => 0,
+        }
+    }
+}
+
 impl Command {
     /// Whether an answer follows.
     pub fn is_answered_later(&self) -> bool {

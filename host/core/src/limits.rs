@@ -9,6 +9,9 @@ pub const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes of one payload: a body, a result of a step, a value of state.
 pub const PAYLOAD_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Bytes of the message of a failed attempt or step; the rest is cut off.
+pub const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+
 /// Commands an attempt gathers before it hands them to the log without being asked to.
 pub const COMMANDS_PER_EVENT_MAX: usize = 256;
 

@@ -205,7 +205,10 @@ impl Attempt {
     /// Learns what the engine says.
     pub fn notify(&mut self, news: News) {
         match news {
-            News::Notified { position, entry } => self.waiting.receive(position, entry),
+            News::Notified { position, entry } => {
+                self.journal_bytes += entry.notification.size() as u64;
+                self.waiting.receive(position, entry);
+            }
             News::MayEnter(run) => {
                 self.permits.insert(run);
             }
@@ -237,7 +240,7 @@ impl Attempt {
     /// dropped: nobody has seen it.
     pub fn fail(&mut self, message: String) {
         self.batch.clear();
-        self.events.push_back(Event::Fail(Fail { attempt: self.id, message }));
+        self.events.push_back(Event::Fail(Fail { attempt: self.id, message: cut(message) }));
     }
 
     // Commands
@@ -340,11 +343,12 @@ impl Attempt {
                 Event::RunCompleted(RunCompleted { attempt, run, outcome: Outcome::Success(payload) })
             }
             RunOutcome::Terminal(failure) => {
+                check_payload("the failure of a run step", failure.message.len())?;
                 Event::RunCompleted(RunCompleted { attempt, run, outcome: Outcome::Failure(failure) })
             }
             RunOutcome::Retryable(message) => {
                 self.postponed.insert(run);
-                Event::RunFailed(RunFailed { attempt, run, message })
+                Event::RunFailed(RunFailed { attempt, run, message: cut(message) })
             }
         };
         self.events.push_back(event);
@@ -468,4 +472,14 @@ fn check_payload(what: &str, size: usize) -> Result<(), AttemptError> {
             limit: limits::PAYLOAD_BYTES_MAX,
         }),
     }
+}
+
+/// Shortens a message that is stored for people with every change of its invocation.
+fn cut(mut message: String) -> String {
+    const MARK: &str = "… (cut)";
+    if message.len() > limits::MESSAGE_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(limits::MESSAGE_BYTES_MAX - MARK.len()));
+        message.push_str(MARK);
+    }
+    message
 }

@@ -42,12 +42,10 @@ fn append<K: Kv>(
     notification: Notification,
 ) -> Result<(), StoreError> {
     let position = Position(lifecycle.notifications);
-    match &notification {
-        Notification::Completed { outcome, .. } => lifecycle.journal_bytes += outcome.len() as u64,
-        Notification::Cancelled { .. } => {
-            let cancellation = lifecycle.cancellation.as_mut().expect("asked for before it is notified");
-            cancellation.notified = Some(position);
-        }
+    lifecycle.journal_bytes += notification.size() as u64;
+    if let Notification::Cancelled { .. } = &notification {
+        let cancellation = lifecycle.cancellation.as_mut().expect("asked for before it is notified");
+        cancellation.notified = Some(position);
     }
     let entry = NotificationEntry { at: cx.at, notification };
     cx.state.put_notification(id, position, &entry)?;

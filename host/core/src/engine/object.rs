@@ -24,7 +24,11 @@ pub(super) fn acquire<K: Kv>(
     id: &InvocationId,
 ) -> Result<Option<u64>, StoreError> {
     let Some(mut lock) = cx.state.lock(service, key)? else {
-        cx.state.put_lock(service, key, &Lock { holder: *id, next_ticket: 0, waiting: 0 })?;
+        cx.state.put_lock(
+            service,
+            key,
+            &Lock { holder: *id, next_ticket: 0, first_ticket: 0, waiting: 0 },
+        )?;
         return Ok(None);
     };
     let ticket = lock.next_ticket;
@@ -67,12 +71,14 @@ fn release<K: Kv>(cx: &mut Cx<'_, K>, service: &str, key: &str, id: &InvocationI
     if lock.waiting == 0 {
         return cx.state.delete_lock(service, key);
     }
-    let next = cx.state.first_in_inbox(service, key)?.expect("as many rows as are said to wait");
+    let next =
+        cx.state.first_in_inbox(service, key, lock.first_ticket)?.expect("as many rows as are said to wait");
     let lifecycle = cx.state.lifecycle(&next)?.expect("whoever waits in line has not ended");
     let Status::Inboxed(Inboxed { ticket }) = lifecycle.status else {
         panic!("{next} waits in line but is {}", lifecycle.status.name());
     };
     lock.holder = next;
+    lock.first_ticket = ticket + 1;
     lock.waiting -= 1;
     cx.state.put_lock(service, key, &lock)?;
     cx.state.delete_inbox(service, key, ticket)?;

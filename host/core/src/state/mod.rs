@@ -31,6 +31,8 @@ pub struct Lock {
     pub holder: InvocationId,
     /// The ticket the next one in line gets.
     pub next_ticket: u64,
+    /// No ticket before this one waits any more: finding the first in line need not step over them.
+    pub first_ticket: u64,
     pub waiting: u64,
 }
 
@@ -234,9 +236,15 @@ impl<K: Kv> State<K> {
         self.kv.delete(&key::inbox(service, key, ticket))
     }
 
-    /// The first in line for a key.
-    pub fn first_in_inbox(&self, service: &str, key: &str) -> Result<Option<InvocationId>, StoreError> {
-        self.read_first(&key::inbox_of(service, key))
+    /// The first in line for a key, from ticket `from` on.
+    pub fn first_in_inbox(
+        &self,
+        service: &str,
+        key: &str,
+        from: u64,
+    ) -> Result<Option<InvocationId>, StoreError> {
+        let all = key::inbox_of(service, key);
+        self.read_first(&(key::inbox(service, key, from)..all.end))
     }
 
     pub fn object_value(&self, service: &str, key: &str, name: &str) -> Result<Option<Payload>, StoreError> {

@@ -240,7 +240,7 @@ pub(crate) fn name_of_outcome(completed: &Completed) -> &'static str {
 }
 
 pub(crate) fn lock() -> Lock {
-    Lock { holder: invocation_id(), next_ticket: 300, waiting: 2 }
+    Lock { holder: invocation_id(), next_ticket: 300, first_ticket: 298, waiting: 2 }
 }
 
 pub(crate) fn invocation_id() -> InvocationId {

@@ -48,7 +48,8 @@ fn a_key_that_is_too_long_is_refused() {
 #[test]
 fn an_inbox_is_full_for_those_from_outside_who_have_not_come_before() {
     let mut state = state_with_a_catalog();
-    let full = Lock { holder: id(0), next_ticket: limits::INBOX_MAX, waiting: limits::INBOX_MAX };
+    let full =
+        Lock { holder: id(0), next_ticket: limits::INBOX_MAX, first_ticket: 0, waiting: limits::INBOX_MAX };
     let accepted = Invoke { idempotency_key: Some("k".to_owned()), ..invoke(1) };
     apply(&mut state, Event::Invoke(accepted.clone()));
     state.put_lock("cart", "ann", &full).expect("memory does not fail");

@@ -1,5 +1,7 @@
 //! Deployments: immutable components and the services they export.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeploymentId, Digest};
@@ -88,6 +90,8 @@ pub struct Deployment {
     pub origin: String,
     pub services: Vec<Service>,
     pub registered_at: Timestamp,
+    /// Notes of whoever registered it.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// The latest revision of a service: where its new invocations go.

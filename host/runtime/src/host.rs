@@ -1,6 +1,6 @@
 //! The composition root: the only file that names every adapter, and the one that spawns tasks.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
-use bytes::Bytes;
-use holiday_core::deployment::Deployment;
 use holiday_core::error::ErrorCode;
-use holiday_core::id::DeploymentId;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::clock;
-use crate::driver::{self, Catalog, DriverConfig, DriverError, Handle, HandleError, Running};
+use crate::admin::{self, AdminPorts};
+use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, Running};
 use crate::ingress::{self, IngressConfig};
+use crate::registrar::Registrar;
+pub use crate::registrar::{Progress, Registered};
 use crate::store::{DataDir, OpenError};
 use crate::wasm::{
-    self, AllowedHosts, ComponentError, Components, GuestConfig, MalformedHost, Stage, WasmConfig, WasmInvoker,
+    self, AllowedHosts, ComponentError, Components, GuestConfig, MalformedHost, WasmConfig, WasmInvoker,
 };
 
 /// Requests that are being answered when the host stops get this long; then they are told to come again.
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
-
-/// Bytes of a component file; a larger one is refused before it is read.
-pub const COMPONENT_BYTES_MAX: u64 = wasm::limits::COMPONENT_BYTES_MAX as u64;
 
 /// How a host is set up.
 #[derive(Clone, Debug)]
@@ -74,7 +70,9 @@ pub enum HostError {
     Component { path: Option<PathBuf>, error: ComponentError },
     #[error("{path} cannot be read: {error}; check the path and its permissions")]
     Unreadable { path: PathBuf, error: io::Error },
-    #[error("the {door} cannot listen on {address}: {error}; stop what uses it, or choose another address with --{door}")]
+    #[error(
+        "the {door} cannot listen on {address}: {error}; stop what uses it, or choose another address with --{door}"
+    )]
     Address { door: &'static str, address: SocketAddr, error: io::Error },
     #[error(transparent)]
     AllowedHosts(#[from] MalformedHost),
@@ -93,32 +91,12 @@ impl HostError {
             HostError::Unreadable { .. } => ErrorCode::FileUnreadable,
             HostError::Address { .. } => ErrorCode::AddressInUse,
             HostError::AllowedHosts(error) => error.code(),
-            HostError::Driver(error) => ErrorCode::of_message(&error.to_string()).unwrap_or(ErrorCode::Internal),
+            HostError::Driver(error) => {
+                ErrorCode::of_message(&error.to_string()).unwrap_or(ErrorCode::Internal)
+            }
             HostError::Handle(error) => error.code(),
         }
     }
-}
-
-/// What happens while a component is registered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress(Stage);
-
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            Stage::Compiling => "compiling",
-            Stage::Describing => "asking for its services",
-            Stage::Keeping => "keeping it",
-        })
-    }
-}
-
-/// A component that is registered now.
-#[derive(Clone, Debug)]
-pub struct Registered {
-    pub deployment: Deployment,
-    /// Whether it became the latest revision of any of its services.
-    pub is_new: bool,
 }
 
 /// What the host has done since it started.
@@ -162,10 +140,15 @@ impl Host {
         let Running { handle, statistics, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
         let (stopping, stops) = watch::channel(false);
-        let registrar = Registrar { components, handle: handle.clone() };
+        let registrar = Registrar::new(components, handle.clone());
+        let ports = AdminPorts {
+            registrar: Arc::new(registrar.clone()),
+            component_bytes_max: wasm::limits::COMPONENT_BYTES_MAX,
+            version: env!("CARGO_PKG_VERSION"),
+        };
         let doors = vec![
             open(ingress_listener, ingress::router(handle.clone(), IngressConfig::default()), stops.clone()),
-            open(admin_listener, Router::new(), stops),
+            open(admin_listener, admin::router(handle, ports), stops),
         ];
         let ended = Mutex::new(Some(ended));
         Ok(Host { registrar, statistics, ended, doors, stopping, ingress_addr, admin_addr, _lock: lock })
@@ -181,12 +164,12 @@ impl Host {
 
     /// The services that can be invoked now.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.registrar.handle.catalog()
+        self.registrar.handle().catalog()
     }
 
     /// Compiles a component, keeps it, and makes it the latest revision of its services.
     pub async fn register(&self, path: &Path, progress: impl Fn(Progress)) -> Result<Registered, HostError> {
-        self.registrar.register_file(path, progress).await
+        self.registrar.register_file(path, BTreeMap::new(), progress).await
     }
 
     pub fn statistics(&self) -> Statistics {
@@ -219,7 +202,7 @@ impl Host {
         self.stopping.send_replace(true);
         let mut doors = futures::future::join_all(self.doors);
         let has_answered_all = tokio::time::timeout(REQUEST_GRACE, &mut doors).await.is_ok();
-        self.registrar.handle.shut_down();
+        self.registrar.handle().shut_down();
         if let Some(ended) = self.ended.into_inner() {
             drop(ended.await);
         }
@@ -230,71 +213,6 @@ impl Host {
     }
 }
 
-/// Takes components in, for the command line and for the admin door.
-#[derive(Clone, Debug)]
-pub struct Registrar {
-    components: Arc<Components>,
-    handle: Handle,
-}
-
-impl Registrar {
-    /// Registers a component from a file.
-    pub async fn register_file(
-        &self,
-        path: &Path,
-        progress: impl Fn(Progress),
-    ) -> Result<Registered, HostError> {
-        let bytes = read(path).await.map_err(|error| HostError::Unreadable { path: path.to_owned(), error })?;
-        self.register(bytes, path.display().to_string(), progress).await.map_err(|error| match error {
-            HostError::Component { error, .. } => HostError::Component { path: Some(path.to_owned()), error },
-            other => other,
-        })
-    }
-
-    /// Registers a component. One that is the latest revision of all its services already changes nothing.
-    pub async fn register(
-        &self,
-        bytes: Bytes,
-        origin: String,
-        progress: impl Fn(Progress),
-    ) -> Result<Registered, HostError> {
-        let prepared = self.components.prepare(bytes, |stage| progress(Progress(stage))).await;
-        let prepared = prepared.map_err(|error| HostError::Component { path: None, error })?;
-        let deployment = Deployment {
-            id: DeploymentId::of(&prepared.digest),
-            digest: prepared.digest,
-            origin,
-            services: prepared.services,
-            registered_at: clock::now(),
-        };
-        let is_new = !self.is_latest(&deployment);
-        if is_new {
-            self.handle.deploy(deployment.clone()).await?;
-        }
-        Ok(Registered { deployment, is_new })
-    }
-
-    fn is_latest(&self, deployment: &Deployment) -> bool {
-        let catalog = self.handle.catalog();
-        deployment.services.iter().all(|service| {
-            catalog.revisions.get(&service.name).is_some_and(|revision| revision.deployment == deployment.id)
-        })
-    }
-}
-
-async fn read(path: &Path) -> io::Result<Bytes> {
-    let path = path.to_owned();
-    let read = move || {
-        let size = std::fs::metadata(&path)?.len();
-        if size > COMPONENT_BYTES_MAX {
-            let reason = format!("it has {size} bytes, more than the {COMPONENT_BYTES_MAX} that are allowed");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-        }
-        std::fs::read(&path).map(Bytes::from)
-    };
-    blocking(read).await
-}
-
 async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostError> {
     let failed = |error| HostError::Address { door, address, error };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -303,7 +221,11 @@ async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, S
 }
 
 /// Serves a door until the host stops.
-fn open(listener: TcpListener, router: Router, mut stops: watch::Receiver<bool>) -> JoinHandle<io::Result<()>> {
+fn open(
+    listener: TcpListener,
+    router: Router,
+    mut stops: watch::Receiver<bool>,
+) -> JoinHandle<io::Result<()>> {
     let listener = listener.tap_io(|stream| {
         // Only a matter of latency: answers are small and must not wait for more.
         if let Err(error) = stream.set_nodelay(true) {

@@ -250,6 +250,10 @@ impl Audit {
                 let is_purged = matches!(&record.event, Event::Purge { invocation } if *invocation == id);
                 check!("retention-is-kept", is_due || is_purged, "{id} was forgotten too early");
                 self.forgotten.insert(id);
+                // What a workflow has stored is of no use without it.
+                if let Some(run) = self.created.get(&id).filter(|it| it.mode == HandlerMode::WorkflowRun) {
+                    self.objects.entry(object_of(run)).or_default().clear();
+                }
             }
         }
         Ok(())

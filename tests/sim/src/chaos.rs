@@ -79,6 +79,7 @@ impl Chaos {
             }
         }
         note!(self.host, "faults are over");
+        self.host.crash_countdown = None;
         while self.begun < self.requests.len() {
             self.request()?;
         }

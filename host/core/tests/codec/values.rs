@@ -206,6 +206,7 @@ pub(crate) fn deployment() -> Deployment {
             service("trip", ServiceKind::Workflow),
         ],
         registered_at: AT,
+        metadata: [("team".to_owned(), "travel".to_owned())].into(),
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn deployment(version: &str) -> Deployment {
             ),
         ],
         registered_at: Timestamp::ZERO,
+        metadata: std::collections::BTreeMap::new(),
     }
 }
 

@@ -1,1 +1,165 @@
+//! The door for operators: register deployments, see and steer invocations, look at state.
+//!
+//! What is read here may not be durable yet; what is changed is durable when the answer comes. Every read
+//! goes to the driver in portions of at most [`QUERY_ROWS_MAX`] rows, so that operators who look do not
+//! hold up those who call.
 
+mod deployments;
+mod error;
+mod health;
+mod invocations;
+mod journal;
+mod listing;
+mod model;
+mod request;
+mod services;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, patch};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use holiday_core::deployment::Deployment;
+use holiday_core::error::ErrorCode;
+use holiday_core::state::{State, StoreError};
+use http::{Method, Uri};
+use tokio::sync::Semaphore;
+
+use crate::driver::Handle;
+use crate::store::Overlay;
+use error::Error;
+
+/// Rows of the state that one query reads; the driver does nothing else meanwhile.
+pub const QUERY_ROWS_MAX: usize = 500;
+
+/// Invocations that one page of a listing has.
+pub const PAGE_MAX: usize = 1_000;
+
+/// Rows that are looked at for one page; a page that is not full by then ends all the same, with a cursor.
+pub const PAGE_ROWS_MAX: usize = 100_000;
+
+/// Journal entries that one page has.
+pub const JOURNAL_PAGE_MAX: u32 = 1_000;
+
+/// Bytes of a payload that are shown in a journal; of a larger one only the size is.
+pub const PAYLOAD_SHOWN_BYTES_MAX: usize = 16 * 1024;
+
+/// Components that are taken in at the same time; more wait.
+pub const UPLOADS_MAX: usize = 2;
+
+/// What the admin door needs of the rest of the host.
+#[derive(Clone, Debug)]
+pub struct AdminPorts {
+    pub registrar: Arc<dyn Registrar>,
+    /// Bytes of a component; a larger one is refused with 413.
+    pub component_bytes_max: usize,
+    /// The version of the host.
+    pub version: &'static str,
+}
+
+/// Takes components in.
+pub trait Registrar: fmt::Debug + Send + Sync + 'static {
+    /// Compiles a component, keeps it, and makes it the latest revision of its services.
+    fn register(
+        &self,
+        source: Source,
+        options: RegisterOptions,
+    ) -> BoxFuture<'_, Result<Registered, RegisterError>>;
+}
+
+/// Where a component comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Bytes(Bytes),
+    /// A file that the host can read.
+    File(PathBuf),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegisterOptions {
+    /// Take it also where it conflicts with what is there.
+    pub force: bool,
+    /// Check it and say what would be registered, but change nothing.
+    pub dry_run: bool,
+    /// Notes of the operator.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A component that is registered, or would be.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub deployment: Deployment,
+    /// It was not there before, or became the latest again.
+    pub is_new: bool,
+}
+
+/// Why a component was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RegisterError {
+    /// An HTTP status.
+    pub status: u16,
+    pub code: ErrorCode,
+    pub message: String,
+}
+
+/// Builds the router that serves operators.
+pub fn router(handle: Handle, ports: AdminPorts) -> Router {
+    let admin = Admin { handle, ports, uploads: Semaphore::new(UPLOADS_MAX) };
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/version", get(health::version))
+        .route("/deployments", get(deployments::list).post(deployments::register))
+        .route("/deployments/{id}", get(deployments::describe))
+        .route("/endpoints", get(deployments::list_endpoints).post(deployments::register))
+        .route("/endpoints/{id}", get(deployments::describe))
+        .route("/services", get(services::list))
+        .route("/services/{service}", get(services::describe))
+        .route("/services/{service}/handlers", get(services::handlers))
+        .route("/services/{service}/handlers/{handler}", get(services::handler))
+        .route("/invocations", get(invocations::list))
+        .route("/invocations/{id}", get(invocations::describe))
+        .route("/invocations/{id}/journal", get(journal::read))
+        .route("/invocations/{id}/{verb}", patch(invocations::operate))
+        .route("/state/{service}/{key}", get(state::read))
+        .fallback(nothing)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(Arc::new(admin))
+}
+
+type Shared = axum::extract::State<Arc<Admin>>;
+
+/// What all requests share.
+#[derive(Debug)]
+struct Admin {
+    handle: Handle,
+    ports: AdminPorts,
+    uploads: Semaphore,
+}
+
+impl Admin {
+    /// Reads the state; `read` looks at no more than [`QUERY_ROWS_MAX`] rows or so.
+    async fn query<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&State<Overlay>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Error> {
+        Ok(self.handle.query(read).await??)
+    }
+}
+
+async fn nothing(uri: Uri) -> Error {
+    Error::not_found(ErrorCode::UnknownPath, format!("there is nothing at '{}'", uri.path()))
+}
+
+/// The router adds which methods are allowed.
+async fn method_not_allowed(method: Method, uri: Uri) -> Error {
+    let message = format!("{} does not take {method}", uri.path());
+    Error::new(http::StatusCode::METHOD_NOT_ALLOWED, ErrorCode::MethodNotAllowed, message)
+}

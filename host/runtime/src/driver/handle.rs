@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, mpsc};
 
 use holiday_core::attempt::{News, Start};
 use holiday_core::deployment::{Deployment, Revision};
-use holiday_core::engine::Refusal;
+use holiday_core::engine::{self, Refusal};
 use holiday_core::error::ErrorCode;
 use holiday_core::event::{Event, Invoke};
 use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, InvocationId};
@@ -72,13 +72,30 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 /// Everything the driver can be asked.
 pub(super) enum Request {
     /// Record an invocation and say when it is durable; with `outcome`, also how it ended.
-    Invoke { invoke: Box<Invoke>, accepted: Reply<Accepted>, outcome: Option<oneshot::Sender<Outcome>> },
-    Attach { invocation: InvocationId, outcome: Reply<Outcome> },
-    Output { invocation: InvocationId, outcome: Reply<Option<Outcome>> },
+    Invoke {
+        invoke: Box<Invoke>,
+        accepted: Reply<Accepted>,
+        outcome: Option<oneshot::Sender<Outcome>>,
+    },
+    Attach {
+        invocation: InvocationId,
+        outcome: Reply<Outcome>,
+    },
+    Output {
+        invocation: InvocationId,
+        outcome: Reply<Option<Outcome>>,
+    },
     /// Record what an operator or an outsider asks for, and say when it is durable.
-    Operate { event: Box<Event>, done: Reply<()> },
+    Operate {
+        event: Box<Event>,
+        done: Reply<()>,
+    },
     /// Record what an attempt did. One that a rebuilt driver did not start itself is not listened to.
-    Attempt { attempt: AttemptId, generation: u64, events: Vec<Event> },
+    Attempt {
+        attempt: AttemptId,
+        generation: u64,
+        events: Vec<Event>,
+    },
     Query(Query),
     /// The checkpoint that was under way has ended.
     Checkpointed,
@@ -157,6 +174,16 @@ impl Handle {
     /// Makes a component the latest revision of its services; the caller has stored the component.
     pub async fn deploy(&self, deployment: Deployment) -> Result<(), HandleError> {
         self.operate(Event::Deploy(deployment)).await
+    }
+
+    /// Says whether [`Handle::deploy`] would take the deployment.
+    pub async fn check_deployment(&self, deployment: Deployment) -> Result<(), HandleError> {
+        let event = Event::Deploy(deployment);
+        match self.query(move |state| engine::admit(state, &event)).await? {
+            Ok(admission) => Ok(admission?),
+            // The driver meets the same error, and stops on it.
+            Err(_) => Err(HandleError::Stopped),
+        }
     }
 
     pub async fn complete_awakeable(&self, id: AwakeableId, outcome: Outcome) -> Result<(), HandleError> {

@@ -386,6 +386,10 @@ impl<L: Log + 'static> Driver<L> {
     // Checkpoints, failures and the end
 
     fn checkpoint_if_due(&mut self) -> Result<(), DriverError> {
+        if self.state.kv().active_bytes() >= ACTIVE_BYTES_MAX {
+            // Nothing new until the one under way has made room.
+            self.checkpointed()?;
+        }
         let is_large = self.state.kv().active_bytes() >= CHECKPOINT_BYTES;
         if is_large || self.checkpointer.records_since(self.last) >= CHECKPOINT_RECORDS {
             self.checkpoint();
@@ -400,7 +404,7 @@ impl<L: Log + 'static> Driver<L> {
         }
     }
 
-    /// The checkpoint under way says that it is done.
+    /// The checkpoint under way says that it is done, or is waited for.
     fn checkpointed(&mut self) -> Result<(), DriverError> {
         match self.checkpointer.wait() {
             Some(Finished::Written(written)) => {

@@ -165,6 +165,7 @@ fn deployment() -> Deployment {
             documentation: None,
         }],
         registered_at: Timestamp::ZERO,
+        metadata: std::collections::BTreeMap::new(),
     }
 }
 
@@ -190,7 +191,8 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 async fn a_call_gets_the_outcome_of_its_handler() {
     let fixture = Fixture::new().await;
     for (number, handler) in [(1, "echo"), (2, "run"), (3, "sleep")] {
-        let (accepted, outcome) = soon(fixture.handle().call(invoke(number, handler))).await.expect("answered");
+        let (accepted, outcome) =
+            soon(fixture.handle().call(invoke(number, handler))).await.expect("answered");
         assert!(!accepted.previously);
         assert_eq!(outcome, Outcome::success(vec![number]));
         let stored = soon(fixture.handle().output(accepted.invocation)).await.expect("retained");

@@ -108,22 +108,18 @@ async fn start(ingress: &Ingress, id: InvocationId) -> Result<Option<Timestamp>,
 
 /// GET is for handlers that take no body; the short form of a send changes the world and is POST only.
 fn check_method(destination: Destination<'_>, form: Form, method: &Method) -> Result<(), Error> {
-    let takes_body = destination.endpoint.input.is_some();
     let is_short_send = destination.is_one_way && form == Form::Short;
-    let (service, handler) = (&destination.service.name, &destination.endpoint.name);
-    match (method, takes_body || is_short_send) {
-        (&Method::POST, _) | (&Method::GET, false) => Ok(()),
-        (&Method::GET, true) if takes_body => {
-            let message = format!("{service}/{handler} takes an input: POST it");
-            Err(Error::method_not_allowed("POST", message))
+    let allow = match destination.endpoint.input.is_some() || is_short_send {
+        true => "POST",
+        false => "GET, POST",
+    };
+    match allow.split(", ").any(|it| it == method.as_str()) {
+        true => Ok(()),
+        false => {
+            let Destination { service, endpoint, .. } = destination;
+            let message = format!("{}/{} takes {allow}, not {method}", service.name, endpoint.name);
+            Err(Error::method_not_allowed(allow, message))
         }
-        (_, true) => {
-            Err(Error::method_not_allowed("POST", format!("{service}/{handler} is sent to with POST")))
-        }
-        (_, false) => Err(Error::method_not_allowed(
-            "GET, POST",
-            format!("{service}/{handler} is called with GET or POST"),
-        )),
     }
 }
 

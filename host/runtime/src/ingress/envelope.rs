@@ -157,22 +157,74 @@ mod tests {
 
     #[test]
     fn plain_service_with_a_struct() {
-        check(PLAIN, STRUCT, BODIES, expect![[""]]);
+        check(
+            PLAIN,
+            STRUCT,
+            BODIES,
+            expect![[r#"
+            {} as it stands
+             {"request" : {"run_type": "failPayment"} }  key None, input b"{\"run_type\": \"failPayment\"}"
+            {"key": "a", "request": 1} 400 HH0032: nothing reads the field 'key' beside 'request' in the body; send the handler's input alone, or as {"request": …} with nothing beside it
+            {"key": "a"} as it stands
+            {"request": 1, "headers": {}} 400 HH0032: nothing reads the field 'headers' beside 'request' in the body; send the handler's input alone, or as {"request": …} with nothing beside it
+            {"run_type": "failPayment"} as it stands
+            ["request"] as it stands
+        "#]],
+        );
     }
 
     #[test]
     fn plain_service_that_takes_anything() {
-        check(PLAIN, Shape::ANYTHING, BODIES, expect![[""]]);
+        check(
+            PLAIN,
+            Shape::ANYTHING,
+            BODIES,
+            expect![[r#"
+            {} as it stands
+             {"request" : {"run_type": "failPayment"} }  key None, input b"{\"run_type\": \"failPayment\"}"
+            {"key": "a", "request": 1} 400 HH0032: nothing reads the field 'key' beside 'request' in the body; send the handler's input alone, or as {"request": …} with nothing beside it
+            {"key": "a"} as it stands
+            {"request": 1, "headers": {}} as it stands
+            {"run_type": "failPayment"} as it stands
+            ["request"] as it stands
+        "#]],
+        );
     }
 
     #[test]
     fn keyed_service() {
-        check(KEYED, STRUCT, BODIES, expect![[""]]);
+        check(
+            KEYED,
+            STRUCT,
+            BODIES,
+            expect![[r#"
+            {} as it stands
+             {"request" : {"run_type": "failPayment"} }  key None, input b"{\"run_type\": \"failPayment\"}"
+            {"key": "a", "request": 1} key Some("a"), input b"1"
+            {"key": "a"} key Some("a"), input b""
+            {"request": 1, "headers": {}} 400 HH0032: nothing reads the field 'headers' beside 'request' in the body; send the handler's input alone, or as {"request": …} with nothing beside it
+            {"run_type": "failPayment"} as it stands
+            ["request"] as it stands
+        "#]],
+        );
     }
 
     #[test]
     fn a_handler_with_a_field_of_that_name() {
-        check(PLAIN, Shape { has_request: true, ..STRUCT }, BODIES, expect![[""]]);
+        check(
+            PLAIN,
+            Shape { has_request: true, ..STRUCT },
+            BODIES,
+            expect![[r#"
+            {} as it stands
+             {"request" : {"run_type": "failPayment"} }  as it stands
+            {"key": "a", "request": 1} as it stands
+            {"key": "a"} as it stands
+            {"request": 1, "headers": {}} as it stands
+            {"run_type": "failPayment"} as it stands
+            ["request"] as it stands
+        "#]],
+        );
     }
 
     #[test]
@@ -187,7 +239,13 @@ mod tests {
                 r#"{"request": 1} 2"#,
                 r#"{"re\u0071uest": 1, "key": "\u00e9"}"#,
             ],
-            expect![[""]],
+            expect![[r#"
+                {"request": 1, "request": 2} 400 HH0004: the body is not JSON: the field 'request' is there twice at line 1 column 28
+                {"request": } 400 HH0004: the body is not JSON: expected value at line 1 column 13
+                {"key": 7, "request": 1} 400 HH0004: the field 'key' of the envelope is not a string
+                {"request": 1} 2 400 HH0004: the body is not JSON: trailing characters at line 1 column 16
+                {"re\u0071uest": 1, "key": "\u00e9"} key Some("é"), input b"1"
+            "#]],
         );
     }
 }

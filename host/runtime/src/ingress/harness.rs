@@ -17,7 +17,7 @@ use holiday_core::deployment::{
     Deployment, Handler, HandlerMode, HandlerOptions, Media, Service, ServiceKind,
 };
 use holiday_core::event::{Commands, End, Event, Fail, Suspend};
-use holiday_core::id::{AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId};
+use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId};
 use holiday_core::journal::{Command, Notification};
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome};
@@ -71,9 +71,17 @@ impl Host {
         assert!(waited.is_err(), "{request} was answered at once");
     }
 
-    pub(crate) fn send_bytes(&self, request: Request<Body>) -> String {
+    /// Sends a request that no line can hold; `name` stands for it.
+    pub(crate) fn check_request(&self, name: &str, request: Request<Body>, expected: Expect) {
         let answer = self.runtime.block_on(async { self.show(self.answer(request).await).await });
-        self.number(&answer)
+        expected.assert_eq(&format!("{name}\n{}", self.number(&answer)));
+    }
+
+    /// Sends a request and returns the answer as JSON, with the ids as they are.
+    pub(crate) fn fetch(&self, request: &str) -> serde_json::Value {
+        let asked = self.read(request);
+        let body = self.runtime.block_on(async { self.answer(asked).await.into_body().collect().await });
+        serde_json::from_slice(&body.expect("a whole body").to_bytes()).expect("JSON")
     }
 
     /// What is to be done until it is so, such as a handler that has to get somewhere first.
@@ -110,7 +118,7 @@ impl Host {
         self.ids.lock().expect("no panic")[number - 1].parse().expect("an id that was shown")
     }
 
-    pub(crate) fn ask(&self, request: &str) -> String {
+    fn ask(&self, request: &str) -> String {
         let asked = self.read(request);
         let answer = self.runtime.block_on(async { self.show(self.answer(asked).await).await });
         format!("{request}\n{}", self.number(&answer))
@@ -166,9 +174,7 @@ impl Host {
     fn number(&self, answer: &str) -> String {
         let mut ids = self.ids.lock().expect("no panic");
         let mut shown = String::new();
-        for word in answer.split_inclusive(|it: char| !it.is_alphanumeric() && it != '_') {
-            let end = word.trim_end_matches(|it: char| !it.is_alphanumeric() && it != '_').len();
-            let (word, separator) = word.split_at(end);
+        for (word, separator) in words(answer) {
             if word.parse::<InvocationId>().is_ok() {
                 let known = ids.iter().position(|it| it == word);
                 let position = known.unwrap_or_else(|| {
@@ -176,6 +182,9 @@ impl Host {
                     ids.len() - 1
                 });
                 shown += &format!("inv_{}", position + 1);
+            } else if let Ok(AwakeableId { invocation, .. }) = word.parse() {
+                let known = ids.iter().position(|it| *it == invocation.to_string());
+                shown += &known.map_or(word.to_owned(), |position| format!("awk_{}", position + 1));
             } else if word.starts_with("req_") {
                 shown += "req_…";
             } else {
@@ -189,14 +198,28 @@ impl Host {
     /// Puts the ids into a request that an answer has shown.
     fn denumber(&self, text: &str) -> String {
         let ids = self.ids.lock().expect("no panic");
-        ids.iter().enumerate().rev().fold(text.to_owned(), |text, (position, id)| {
-            let invocation = id.parse().expect("an id that was shown");
-            let awakeable = AwakeableId { invocation, index: EntryIndex(0) };
-            let number = position + 1;
-            text.replace(&format!("inv_{number}"), id)
-                .replace(&format!("awk_{number}"), &awakeable.to_string())
-        })
+        words(text).map(|(word, separator)| format!("{}{separator}", id_of(&ids, word))).collect()
     }
+}
+
+/// A text as words of letters, digits and `_`, each with what separates it from the next.
+fn words(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_separator = |it: char| !it.is_alphanumeric() && it != '_';
+    text.split_inclusive(is_separator).map(move |it| it.split_at(it.trim_end_matches(is_separator).len()))
+}
+
+/// The id that a word such as `inv_1` stands for; any other word stands for itself.
+fn id_of(ids: &[String], word: &str) -> String {
+    let found = word.split_once('_').and_then(|(kind, number)| {
+        let id = ids.get(number.parse::<usize>().ok()?.checked_sub(1)?)?;
+        let invocation = id.parse().expect("an id that was shown");
+        match kind {
+            "inv" => Some(id.clone()),
+            "awk" => Some(AwakeableId { invocation, index: EntryIndex(0) }.to_string()),
+            _ => None,
+        }
+    });
+    found.unwrap_or_else(|| word.to_owned())
 }
 
 /// How far a time is from now.
@@ -230,11 +253,13 @@ impl Invoker for Handlers {
         let events = match (start.target.handler.as_str(), answer) {
             ("wait" | "Run", Some(outcome)) => end(outcome),
             ("wait" | "Run", None) => {
-                let commands = vec![Command::Awakeable];
-                vec![
-                    Event::Commands(Commands { attempt, first: EntryIndex(0), commands }),
-                    Event::Suspend(Suspend { attempt, on: vec![EntryIndex(0)], received: 0 }),
-                ]
+                let asks = start.commands.is_empty().then(|| commands(attempt, Command::Awakeable));
+                let suspend = Suspend { attempt, on: vec![EntryIndex(0)], received: 0 };
+                asks.into_iter().chain([Event::Suspend(suspend)]).collect()
+            }
+            ("add", _) => {
+                let sets = Command::SetState { key: "items".to_owned(), value: start.input.clone() };
+                [vec![commands(attempt, sets)], end(Outcome::success(echo(&start)))].concat()
             }
             ("fail", _) => end(Failure::new(404, "no such trip").into()),
             ("stumble", _) => {
@@ -248,11 +273,17 @@ impl Invoker for Handlers {
     }
 }
 
+/// The first command of a handler.
+fn commands(attempt: AttemptId, command: Command) -> Event {
+    Event::Commands(Commands { attempt, first: EntryIndex(0), commands: vec![command] })
+}
+
 /// What a handler was asked, as its answer.
 fn echo(start: &Start) -> String {
     let mut headers = start.headers.iter().filter(|(name, _)| name != "content-type");
     let headers = headers.next().map(|(name, value)| format!(", {name}: {value}")).unwrap_or_default();
-    serde_json::Value::from(format!("{} got {:?}{headers}", start.target, start.input)).to_string()
+    let input = String::from_utf8_lossy(&start.input).replace('"', "'");
+    serde_json::Value::from(format!("{} got '{input}'{headers}", start.target)).to_string()
 }
 
 /// A service, an object and a workflow.
@@ -301,6 +332,7 @@ pub(crate) fn deployment() -> Deployment {
             ),
         ],
         registered_at: Timestamp::from_millis(0),
+        metadata: std::collections::BTreeMap::new(),
     }
 }
 

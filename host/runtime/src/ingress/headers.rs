@@ -130,14 +130,21 @@ mod tests {
                 ("x-restateclient-retry-attempt", b"1"),
                 ("x-tenant", "Zürich".as_bytes()),
             ],
-            expect![[""]],
+            expect![[r#"
+                content-type: application/json
+                traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+                x-tenant: Zürich
+            "#]],
         );
     }
 
     #[test]
     fn a_value_that_cannot_be_kept_is_refused() {
-        check(&[("x-tenant", b"\xff")], expect![[""]]);
+        check(&[("x-tenant", b"\xff")], expect!["400 HH0004: the value of header 'x-tenant' is not UTF-8"]);
         static LARGE: [u8; HEADER_BYTES_MAX] = [b'a'; HEADER_BYTES_MAX];
-        check(&[("x-large", &LARGE)], expect![[""]]);
+        check(
+            &[("x-large", &LARGE)],
+            expect!["431 HH0013: the headers have 16391 bytes, more than the 16384 that are kept"],
+        );
     }
 }

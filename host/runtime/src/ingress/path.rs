@@ -80,11 +80,11 @@ pub(super) enum Completion {
 
 /// Reads a raw path.
 pub(super) fn parse(path: &str) -> Result<Route<'_>, Error> {
-    let segments = path.strip_prefix('/').unwrap_or(path).split('/');
-    let mut segments = segments.map(decode).collect::<Result<Vec<_>, _>>()?;
-    if segments.len() < 2 {
+    let path_below = path.strip_prefix('/').unwrap_or(path);
+    if !path_below.contains('/') {
         return Err(unknown(path));
     }
+    let mut segments = path_below.split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
     let first = segments.remove(0);
     match first.as_ref() {
         "restate" => reserved(path, segments),
@@ -206,7 +206,12 @@ mod tests {
                 "/restate/call/cart/ann/add",
                 "/restate/send/trips/reserve",
             ],
-            expect![[""]],
+            expect![[r#"
+                /trips/reserve: Invoke(Address { service: "trips", rest: ["reserve"], form: Short })
+                /cart/a%2Fb%20c/add/send: Invoke(Address { service: "cart", rest: ["a/b c", "add", "send"], form: Short })
+                /restate/call/cart/ann/add: Invoke(Address { service: "cart", rest: ["ann", "add"], form: Call })
+                /restate/send/trips/reserve: Invoke(Address { service: "trips", rest: ["reserve"], form: Send })
+            "#]],
         );
     }
 
@@ -223,7 +228,16 @@ mod tests {
                 "/restate/output",
                 "/restate/lookup",
             ],
-            expect![[""]],
+            expect![[r#"
+                /restate/invocation/inv_1/attach: Outcome(Id("inv_1"), Attach)
+                /restate/attach/inv_1: Outcome(Id("inv_1"), Attach)
+                /restate/invocation/trips/reserve/k1/output: Outcome(IdempotencyKey { service: "trips", key: None, handler: "reserve", idempotency_key: "k1" }, Output)
+                /restate/invocation/cart/ann/add/k1/attach: Outcome(IdempotencyKey { service: "cart", key: Some("ann"), handler: "add", idempotency_key: "k1" }, Attach)
+                /restate/workflow/booking/t1/output: Outcome(Workflow { name: "booking", key: "t1" }, Output)
+                /restate/attach: OutcomeOfBody(Attach)
+                /restate/output: OutcomeOfBody(Output)
+                /restate/lookup: Lookup
+            "#]],
         );
     }
 
@@ -231,7 +245,11 @@ mod tests {
     fn awakeables_and_health() {
         check(
             &["/restate/awakeables/awk_1/resolve", "/restate/a/awk_1/reject", "/restate/health"],
-            expect![[""]],
+            expect![[r#"
+                /restate/awakeables/awk_1/resolve: Awakeable { id: "awk_1", completion: Resolve }
+                /restate/a/awk_1/reject: Awakeable { id: "awk_1", completion: Reject }
+                /restate/health: Health
+            "#]],
         );
     }
 
@@ -250,7 +268,18 @@ mod tests {
                 "/restate/invocation/a/b/attach",
                 "/restate/invocation/inv_1/peek",
             ],
-            expect![[""]],
+            expect![[r#"
+                /: 404 HH0048: there is nothing at '/'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                /trips: 404 HH0048: there is nothing at '/trips'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                //reserve: 400 HH0003: the path has an empty segment; names and keys are not empty
+                /trips/: 400 HH0003: the path has an empty segment; names and keys are not empty
+                /trips/%zz: 400 HH0003: '%zz' in the path has a '%' without two hexadecimal digits
+                /trips/%e9: 400 HH0003: '%e9' in the path does not decode to UTF-8
+                /restate/else: 404 HH0048: there is nothing at '/restate/else'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                /restate/invocation/attach: 404 HH0048: there is nothing at '/restate/invocation/attach'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                /restate/invocation/a/b/attach: 404 HH0048: there is nothing at '/restate/invocation/a/b/attach'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                /restate/invocation/inv_1/peek: 404 HH0048: there is nothing at '/restate/invocation/inv_1/peek'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+            "#]],
         );
     }
 }

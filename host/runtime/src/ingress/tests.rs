@@ -11,11 +11,25 @@ use super::harness::Host;
 use super::{IngressConfig, router};
 
 fn host() -> Host {
-    Host::start(|handle| router(handle, IngressConfig::default()))
+    host_with(IngressConfig::default())
+}
+
+fn host_with(config: IngressConfig) -> Host {
+    Host::start(|handle| router(handle, config))
 }
 
 fn check(requests: &[&str], expected: Expect) {
     host().check(requests, expected);
+}
+
+/// A body that arrives in pieces and does not say how long it is.
+fn in_pieces<const N: usize>(pieces: [&'static str; N]) -> Body {
+    let pieces = pieces.map(|it| Ok::<_, std::io::Error>(Bytes::from_static(it.as_bytes())));
+    Body::from_stream(futures::stream::iter(pieces))
+}
+
+fn post(path: &str, body: Body) -> Request<Body> {
+    Request::post(path).body(body).expect("a valid request")
 }
 
 #[test]
@@ -30,18 +44,52 @@ fn calls() {
             r#"POST /restate/call/cart/ann/add ~ {}"#,
             "POST /trips/reserve ~ traceparent: 00-0af7-b7ad-01 ~ authorization: Bearer secret ~ {}",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve ~ {"trip_id": "t1"}
+              200 content-type: application/json x-restate-id: inv_1
+              "trips/reserve got '{'trip_id': 't1'}'"
+            GET /trips/ping
+              200 x-restate-id: inv_2
+            POST /trips/ping
+              200 x-restate-id: inv_3
+            POST /cart/ann/add ~ {"trip_id": "t1"}
+              200 content-type: application/json x-restate-id: inv_4
+              "cart/ann/add got '{'trip_id': 't1'}'"
+            GET /cart/a%2Fb%20c/get
+              200 content-type: application/json x-restate-id: inv_5
+              "cart/a/b c/get got ''"
+            POST /restate/call/cart/ann/add ~ {}
+              200 content-type: application/json x-restate-id: inv_6
+              "cart/ann/add got '{}'"
+            POST /trips/reserve ~ traceparent: 00-0af7-b7ad-01 ~ authorization: Bearer secret ~ {}
+              200 content-type: application/json x-restate-id: inv_7
+              "trips/reserve got '{}', traceparent: 00-0af7-b7ad-01"
+        "#]],
     );
 }
 
 #[test]
 fn other_media_pass_as_they_are() {
-    check(&["POST /trips/copy ~ content-type: image/png ~ PNG"], expect![[""]]);
+    check(
+        &["POST /trips/copy ~ content-type: image/png ~ PNG"],
+        expect![[r#"
+        POST /trips/copy ~ content-type: image/png ~ PNG
+          200 content-type: image/png x-restate-id: inv_1
+          PNG
+    "#]],
+    );
 }
 
 #[test]
 fn failures_of_handlers() {
-    check(&["GET /trips/fail"], expect![[""]]);
+    check(
+        &["GET /trips/fail"],
+        expect![[r#"
+        GET /trips/fail
+          404 content-type: application/json x-restate-id: inv_1 x-restate-error-source: invocation
+          {"code":404,"error_code":"HH0015","message":"no such trip","request_id":"req_…"}
+    "#]],
+    );
 }
 
 #[test]
@@ -55,13 +103,41 @@ fn sends() {
             "GET /restate/send/trips/ping",
             "GET /restate/attach/inv_1",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve/send ~ {"trip_id": "t1"}
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+            POST /trips/ping/send?delay=2h
+              202 content-type: application/json x-restate-id: inv_2
+              {"executionTime":"in 2 h","invocationId":"inv_2","status":"Accepted"}
+            POST /cart/ann/add/send?delay=PT3H ~ {}
+              202 content-type: application/json x-restate-id: inv_3
+              {"executionTime":"in 3 h","invocationId":"inv_3","status":"Accepted"}
+            POST /restate/send/cart/ann/add ~ {}
+              202 content-type: application/json x-restate-id: inv_4
+              {"invocationId":"inv_4","status":"Accepted"}
+            GET /restate/send/trips/ping
+              202 content-type: application/json x-restate-id: inv_5
+              {"invocationId":"inv_5","status":"Accepted"}
+            GET /restate/attach/inv_1
+              200 content-type: application/json x-restate-id: inv_1
+              "trips/reserve got '{'trip_id': 't1'}'"
+        "#]],
     );
 }
 
 #[test]
 fn names_in_another_case_are_served() {
-    check(&["GET /Cart/ann/Get", "GET /TRIPS/ping"], expect![[""]]);
+    check(
+        &["GET /Cart/ann/Get", "GET /TRIPS/ping"],
+        expect![[r#"
+        GET /Cart/ann/Get
+          200 content-type: application/json x-restate-id: inv_1
+          "cart/ann/get got ''"
+        GET /TRIPS/ping
+          200 x-restate-id: inv_2
+    "#]],
+    );
 }
 
 #[test]
@@ -77,7 +153,32 @@ fn names_that_are_not_there() {
             "GET /trips",
             "GET /restate/promises/p1",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /trip/ping
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0001","message":"there is no service 'trip'; did you mean 'trips'?","request_id":"req_…"}
+            GET /xyz/ping
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0001","message":"there is no service 'xyz'","request_id":"req_…"}
+            GET /trips/pnig
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0002","message":"service 'trips' has no handler 'pnig'; did you mean 'ping'?","request_id":"req_…"}
+            GET /cart/ann/send
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0002","message":"service 'cart' has no handler 'send'","request_id":"req_…"}
+            GET /cart/ann/add/now
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0048","message":"there is nothing at this path; call cart/<key>/<handler> or, one-way, cart/<key>/<handler>/send","request_id":"req_…"}
+            GET /
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0048","message":"there is nothing at '/'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>","request_id":"req_…"}
+            GET /trips
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0048","message":"there is nothing at '/trips'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>","request_id":"req_…"}
+            GET /restate/promises/p1
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0048","message":"there is nothing at '/restate/promises/p1'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -92,7 +193,26 @@ fn paths_that_are_wrong() {
             "GET /cart/%ff/get",
             "GET /restate/call/cart/get",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /trips/t1/ping
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'trips' is a plain service and takes no key, but got 't1'; call trips/ping","request_id":"req_…"}
+            GET /cart/get
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'cart' is keyed; name the key: cart/<key>/get","request_id":"req_…"}
+            GET /cart//get
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"the path has an empty segment; names and keys are not empty","request_id":"req_…"}
+            GET /cart/%zz/get
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'%zz' in the path has a '%' without two hexadecimal digits","request_id":"req_…"}
+            GET /cart/%ff/get
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'%ff' in the path does not decode to UTF-8","request_id":"req_…"}
+            GET /restate/call/cart/get
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'cart' is keyed; name the key: cart/<key>/get","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -107,7 +227,26 @@ fn methods() {
             "GET /restate/lookup",
             "POST /restate/health",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /trips/reserve
+              405 content-type: application/json allow: POST x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"trips/reserve takes POST, not GET","request_id":"req_…"}
+            PUT /trips/ping
+              405 content-type: application/json allow: GET, POST x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"trips/ping takes GET, POST, not PUT","request_id":"req_…"}
+            DELETE /trips/reserve ~ {}
+              405 content-type: application/json allow: POST x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"trips/reserve takes POST, not DELETE","request_id":"req_…"}
+            GET /trips/ping/send
+              405 content-type: application/json allow: POST x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"trips/ping takes POST, not GET","request_id":"req_…"}
+            GET /restate/lookup
+              405 content-type: application/json allow: POST x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"/restate/lookup takes POST, not GET","request_id":"req_…"}
+            POST /restate/health
+              405 content-type: application/json allow: GET x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"/restate/health takes GET, not POST","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -129,7 +268,46 @@ fn envelopes() {
             r#"POST /cart/add ~ {"trip_id": "t1"}"#,
             r#"POST /cart/ann/add ~ {"request": {}}"#,
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve ~ {"request": {"run_type": "failPayment"}}
+              200 content-type: application/json x-restate-id: inv_1
+              "trips/reserve got '{'run_type': 'failPayment'}'"
+            POST /trips/reserve ~ {"key": "t1", "request": {}}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0032","message":"nothing reads the field 'key' beside 'request' in the body; send the handler's input alone, or as {\"request\": …} with nothing beside it","request_id":"req_…"}
+            POST /trips/reserve ~ {"request": {}, "headers": {}}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0032","message":"nothing reads the field 'headers' beside 'request' in the body; send the handler's input alone, or as {\"request\": …} with nothing beside it","request_id":"req_…"}
+            POST /trips/any ~ {"request": {}, "headers": {}}
+              200 content-type: application/json x-restate-id: inv_2
+              "trips/any got '{'request': {}, 'headers': {}}'"
+            POST /trips/wrapped ~ {"request": 1, "key": 2}
+              200 content-type: application/json x-restate-id: inv_3
+              "trips/wrapped got '{'request': 1, 'key': 2}'"
+            POST /trips/ping ~ {"request": {}}
+              200 x-restate-id: inv_4
+            POST /cart/add ~ {"key": "ann", "request": {"trip_id": "t1"}}
+              200 content-type: application/json x-restate-id: inv_5
+              "cart/ann/add got '{'trip_id': 't1'}'"
+            POST /cart/add/send ~ {"key": "ann", "request": {}}
+              202 content-type: application/json x-restate-id: inv_6
+              {"invocationId":"inv_6","status":"Accepted"}
+            POST /cart/get ~ {"key": "ann"}
+              200 content-type: application/json x-restate-id: inv_7
+              "cart/ann/get got ''"
+            POST /cart/add ~ {"request": {}}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'cart' is keyed; name the key: cart/<key>/add","request_id":"req_…"}
+            POST /cart/add ~ {"key": "", "request": {}}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"the key is empty; a key has at least one character","request_id":"req_…"}
+            POST /cart/add ~ {"trip_id": "t1"}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'cart' is keyed; name the key: cart/<key>/add","request_id":"req_…"}
+            POST /cart/ann/add ~ {"request": {}}
+              200 content-type: application/json x-restate-id: inv_8
+              "cart/ann/add got '{'request': {}}'"
+        "#]],
     );
 }
 
@@ -142,7 +320,20 @@ fn answers_in_an_envelope() {
             "GET /trips/fail ~ x-envelope: response",
             "POST /trips/copy ~ x-envelope: response ~ content-type: image/png ~ PNG",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve ~ x-envelope: response ~ {}
+              200 content-type: application/json x-restate-id: inv_1
+              {"response":"trips/reserve got '{}'"}
+            GET /trips/ping ~ x-envelope: response
+              200 content-type: application/json x-restate-id: inv_2
+              {"response":null}
+            GET /trips/fail ~ x-envelope: response
+              404 content-type: application/json x-restate-id: inv_3 x-restate-error-source: invocation
+              {"code":404,"error_code":"HH0015","message":"no such trip","request_id":"req_…"}
+            POST /trips/copy ~ x-envelope: response ~ content-type: image/png ~ PNG
+              200 content-type: image/png x-restate-id: inv_4
+              PNG
+        "#]],
     );
 }
 
@@ -163,59 +354,127 @@ fn bodies() {
             "POST /trips/reserve ~ content-type: application/vnd.trip+json; charset=utf-8 ~ {}",
             "POST /trips/copy ~ content-type: text/plain ~ PNG",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve ~ {
+             "trip_id": }
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body is not JSON: expected value at line 2 column 13","request_id":"req_…"}
+            POST /cart/ann/add ~ {} {}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body is not JSON: trailing characters at line 1 column 4","request_id":"req_…"}
+            POST /trips/reserve
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body is empty, but trips/reserve takes an input as JSON; send at least {}","request_id":"req_…"}
+            POST /trips/find
+              200 content-type: application/json x-restate-id: inv_1
+              "trips/find got 'null'"
+            POST /trips/any
+              200 content-type: application/json x-restate-id: inv_2
+              "trips/any got 'null'"
+            POST /trips/ping ~ null
+              200 x-restate-id: inv_3
+            POST /trips/ping ~ {}
+              200 x-restate-id: inv_4
+            POST /trips/ping ~ [1]
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"trips/ping takes no input, but got a body of 3 bytes","request_id":"req_…"}
+            POST /trips/reserve ~ content-type: text/plain ~ {}
+              415 content-type: application/json x-restate-error-source: ingress
+              {"code":415,"error_code":"HH0034","message":"trips/reserve takes application/json, not 'text/plain'","request_id":"req_…"}
+            POST /trips/reserve ~ content-type: application/x-www-form-urlencoded ~ {}
+              415 content-type: application/json x-restate-error-source: ingress
+              {"code":415,"error_code":"HH0034","message":"trips/reserve takes application/json, not 'application/x-www-form-urlencoded'; curl says so by itself: give it --json instead of -d","request_id":"req_…"}
+            POST /trips/reserve ~ content-type: application/vnd.trip+json; charset=utf-8 ~ {}
+              200 content-type: application/json x-restate-id: inv_5
+              "trips/reserve got '{}'"
+            POST /trips/copy ~ content-type: text/plain ~ PNG
+              415 content-type: application/json x-restate-error-source: ingress
+              {"code":415,"error_code":"HH0034","message":"trips/copy takes image/*, not 'text/plain'","request_id":"req_…"}
+        "#]],
     );
 }
 
 #[test]
-fn bytes_that_are_no_text() {
-    let request = Request::post("/cart/ann/add").body(Body::from(&b"\"\xff\""[..])).expect("a request");
-    expect![[""]].assert_eq(&host().send_bytes(request));
+fn bodies_that_no_line_can_hold() {
+    let host = host();
+    let invalid = post("/cart/ann/add", Body::from(&b"\"\xff\""[..]));
+    host.check_request("not UTF-8", invalid, expect![[r#"
+        not UTF-8
+          400 content-type: application/json x-restate-error-source: ingress
+          {"code":400,"error_code":"HH0004","message":"the body is not UTF-8 from byte 1 on","request_id":"req_…"}
+    "#]]);
+    let whole = post("/trips/reserve", in_pieces(["{\"trip", "_id\": ", "\"t1\"}"]));
+    host.check_request(
+        "in pieces",
+        whole,
+        expect![[r#"
+        in pieces
+          200 content-type: application/json x-restate-id: inv_1
+          "trips/reserve got '{'trip_id': 't1'}'"
+    "#]],
+    );
 }
 
 #[test]
-fn bounds() {
-    let config = IngressConfig { body_bytes_max: 8, ..IngressConfig::default() };
-    let small = Host::start(|handle| router(handle, config));
-    small.check(&["POST /trips/any ~ \"123456\"", "POST /trips/any ~ \"1234567\""], expect![[""]]);
-    let chunks = ["\"123", "456", "7\""].map(|it| Ok::<_, std::io::Error>(Bytes::from_static(it.as_bytes())));
-    let chunked = Body::from_stream(futures::stream::iter(chunks));
-    let request = Request::post("/trips/any").body(chunked).expect("a request");
-    expect![[""]].assert_eq(&small.send_bytes(request));
+fn bodies_beyond_a_bound() {
+    let small = host_with(IngressConfig { body_bytes_max: 8, ..IngressConfig::default() });
+    small.check(&["POST /trips/any ~ \"123456\"", "POST /trips/any ~ \"1234567\""], expect![[r#"
+        POST /trips/any ~ "123456"
+          200 content-type: application/json x-restate-id: inv_1
+          "trips/any got ''123456''"
+        POST /trips/any ~ "1234567"
+          413 content-type: application/json x-restate-error-source: ingress
+          {"code":413,"error_code":"HH0013","message":"the body has more than the 8 bytes that are allowed; store it elsewhere and pass a reference","request_id":"req_…"}
+    "#]]);
+    let large = post("/trips/any", in_pieces(["\"123", "456", "7\""]));
+    small.check_request("in pieces", large, expect![[r#"
+        in pieces
+          413 content-type: application/json x-restate-error-source: ingress
+          {"code":413,"error_code":"HH0013","message":"the body has more than the 8 bytes that are allowed; store it elsewhere and pass a reference","request_id":"req_…"}
+    "#]]);
 
-    let config = IngressConfig { in_flight_body_bytes_max: 8, ..IngressConfig::default() };
-    let crowded = Host::start(|handle| router(handle, config));
-    crowded.check(&["POST /trips/any ~ \"1234567\"", "POST /trips/any ~ 1"], expect![[""]]);
+    let crowded = host_with(IngressConfig { in_flight_body_bytes_max: 8, ..IngressConfig::default() });
+    crowded.check(&["POST /trips/any ~ \"1234567\"", "POST /trips/any ~ 1"], expect![[r#"
+        POST /trips/any ~ "1234567"
+          503 content-type: application/json retry-after: 1 x-restate-error-source: ingress
+          {"code":503,"error_code":"HH0028","message":"too many large bodies are on their way to the host; try again later","request_id":"req_…"}
+        POST /trips/any ~ 1
+          200 content-type: application/json x-restate-id: inv_1
+          "trips/any got '1'"
+    "#]]);
 
-    let config = IngressConfig { in_flight_requests_max: 0, ..IngressConfig::default() };
-    let full = Host::start(|handle| router(handle, config));
-    full.check(&["GET /trips/ping", "GET /restate/health"], expect![[""]]);
-}
-
-#[test]
-fn a_body_in_pieces_is_put_together() {
-    let pieces = ["{\"trip", "_id\": ", "\"t1\"}"]
-        .map(|it| Ok::<_, std::io::Error>(Bytes::from_static(it.as_bytes())));
-    let body = Body::from_stream(futures::stream::iter(pieces));
-    let request = Request::post("/trips/reserve").body(body).expect("a request");
-    expect![[""]].assert_eq(&host().send_bytes(request));
-}
-
-#[test]
-fn a_body_that_does_not_end() {
-    let config = IngressConfig { body_timeout: Duration::ZERO, ..IngressConfig::default() };
-    let impatient = Host::start(|handle| router(handle, config));
+    let impatient = host_with(IngressConfig { body_timeout: Duration::ZERO, ..IngressConfig::default() });
     let endless = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-    let request = Request::post("/trips/any").body(endless).expect("a request");
-    expect![[""]].assert_eq(&impatient.send_bytes(request));
+    impatient.check_request("without end", post("/trips/any", endless), expect![[r#"
+        without end
+          408 content-type: application/json x-restate-error-source: ingress
+          {"code":408,"error_code":"HH0004","message":"the body was not complete after 0 s","request_id":"req_…"}
+    "#]]);
+}
+
+#[test]
+fn requests_beyond_the_bound() {
+    let full = host_with(IngressConfig { in_flight_requests_max: 0, ..IngressConfig::default() });
+    full.check(&["GET /trips/ping", "GET /restate/health"], expect![[r#"
+        GET /trips/ping
+          503 content-type: application/json retry-after: 1 x-restate-error-source: ingress
+          {"code":503,"error_code":"HH0028","message":"the host serves 0 requests already; try again later","request_id":"req_…"}
+        GET /restate/health
+          200 content-type: application/json
+          {"status":"ok"}
+    "#]]);
 }
 
 #[test]
 fn keys_and_delays() {
-    let long = format!("GET /cart/{}/get", "k".repeat(5_000));
-    let answer = host().ask(&long);
-    expect![[""]].assert_eq(answer.split_once('\n').map_or("", |(_, answer)| answer));
-    check(
+    let host = host();
+    let long = post(&format!("/cart/{}/get", "k".repeat(5_000)), Body::empty());
+    host.check_request("a long key", long, expect![[r#"
+        a long key
+          400 content-type: application/json x-restate-error-source: ingress
+          {"code":400,"error_code":"HH0003","message":"the key has 5000 bytes, more than the 4096 that are allowed","request_id":"req_…"}
+    "#]]);
+    host.check(
         &[
             "POST /trips/ping/send?delay=soon",
             "POST /trips/ping?delay=1s",
@@ -223,7 +482,23 @@ fn keys_and_delays() {
             "POST /trips/ping ~ idempotency-key: a ~ idempotency-key: b",
             "POST /Booking/b1/run ~ idempotency-key: a ~ {}",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/ping/send?delay=soon
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0031","message":"'soon' is not a delay; write it as 500ms, 10s, 1h30m or 2 days, or as ISO 8601 does: PT10S","request_id":"req_…"}
+            POST /trips/ping?delay=1s
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0031","message":"a call does not wait before it starts; send it with /send to delay it","request_id":"req_…"}
+            POST /trips/ping ~ idempotency-key:  
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0029","message":"the idempotency key is empty","request_id":"req_…"}
+            POST /trips/ping ~ idempotency-key: a ~ idempotency-key: b
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0029","message":"the idempotency key is given twice","request_id":"req_…"}
+            POST /Booking/b1/run ~ idempotency-key: a ~ {}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0029","message":"Booking/b1/Run takes no idempotency key: a workflow id starts once by itself","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -242,7 +517,38 @@ fn an_idempotency_key_runs_a_handler_once() {
             "GET /restate/invocation/trips/t1/reserve/k2/output",
             "GET /trips/fail ~ idempotency-key: k1",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve ~ idempotency-key: k1 ~ {"trip_id": "t1"}
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{'trip_id': 't1'}'"
+            POST /trips/reserve ~ idempotency-key: k1 ~ {"trip_id": "t2"}
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{'trip_id': 't1'}'"
+            POST /trips/reserve/send ~ idempotency-key: k1 ~ {}
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"PreviouslyAccepted"}
+            GET /restate/invocation/trips/reserve/k1/output
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{'trip_id': 't1'}'"
+            GET /restate/invocation/trips/reserve/k1/attach
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{'trip_id': 't1'}'"
+            GET /restate/invocation/trips/reserve/k2/output
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0018","message":"there is no invocation of trips/reserve with the idempotency key 'k2': it never was, or its retention has ended","request_id":"req_…"}
+            GET /restate/invocation/cart/reserve/k2/output
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0002","message":"service 'cart' has no handler 'reserve'","request_id":"req_…"}
+            GET /restate/invocation/cart/add/k2/output
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'cart' is keyed; name the key: cart/<key>/add","request_id":"req_…"}
+            GET /restate/invocation/trips/t1/reserve/k2/output
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'trips' is a plain service and takes no key, but got 't1'; call trips/reserve","request_id":"req_…"}
+            GET /trips/fail ~ idempotency-key: k1
+              404 content-type: application/json x-restate-id: inv_2 idempotency-expires: in 24 h x-restate-error-source: invocation
+              {"code":404,"error_code":"HH0015","message":"no such trip","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -259,7 +565,29 @@ fn a_workflow_runs_once() {
             "GET /restate/workflow/cart/ann/output",
             "GET /Booking/b1/status",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /restate/workflow/Booking/b1/attach
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0018","message":"there is no invocation of the workflow Booking/b1: it never was, or its retention has ended","request_id":"req_…"}
+            POST /Booking/b1/run/send ~ {}
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+            POST /Booking/b1/run/send ~ {}
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"PreviouslyAccepted"}
+            POST /Booking/b1/Run ~ {}
+              409 content-type: application/json x-restate-error-source: ingress
+              {"code":409,"error_code":"HH0037","message":"workflow Booking/b1/Run has started already; attach to it to get its outcome","request_id":"req_…"}
+            GET /restate/workflow/Booking/b1/output
+              470 content-type: application/json x-restate-error-source: ingress
+              {"code":470,"error_code":"HH0019","message":"invocation inv_1 has not ended yet; attach to wait for it","request_id":"req_…"}
+            GET /restate/workflow/cart/ann/output
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0003","message":"'cart' is not a workflow; attach to its invocations by their id","request_id":"req_…"}
+            GET /Booking/b1/status
+              200 content-type: application/json x-restate-id: inv_2
+              "Booking/b1/status got ''"
+        "#]],
     );
     host.until_status("inv_1", "suspended");
     host.check(
@@ -268,7 +596,16 @@ fn a_workflow_runs_once() {
             "GET /restate/workflow/Booking/b1/attach",
             "GET /restate/workflow/Booking/b1/output",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /restate/awakeables/awk_1/resolve ~ "booked"
+              202
+            GET /restate/workflow/Booking/b1/attach
+              200 content-type: application/json x-restate-id: inv_1
+              "booked"
+            GET /restate/workflow/Booking/b1/output
+              200 content-type: application/json x-restate-id: inv_1
+              "booked"
+        "#]],
     );
 }
 
@@ -277,7 +614,20 @@ fn awakeables() {
     let host = host();
     host.check(
         &["POST /trips/wait/send", "POST /trips/wait/send", "POST /trips/wait/send", "POST /trips/wait/send"],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_2
+              {"invocationId":"inv_2","status":"Accepted"}
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_3
+              {"invocationId":"inv_3","status":"Accepted"}
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_4
+              {"invocationId":"inv_4","status":"Accepted"}
+        "#]],
     );
     for name in ["inv_1", "inv_2", "inv_3", "inv_4"] {
         host.until_status(name, "suspended");
@@ -298,7 +648,43 @@ fn awakeables() {
             "POST /restate/a/awk_0O/resolve ~ 1",
             "GET /restate/a/awk_4/resolve",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /restate/awakeables/awk_1/resolve ~ {
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body is not JSON: EOF while parsing an object at line 1 column 1","request_id":"req_…"}
+            POST /restate/awakeables/awk_1/resolve ~ content-type: text/plain ~ hello
+              415 content-type: application/json x-restate-error-source: ingress
+              {"code":415,"error_code":"HH0034","message":"an awakeable is resolved with application/json, not 'text/plain'","request_id":"req_…"}
+            POST /restate/awakeables/awk_1/resolve ~ {"a": 1}
+              202
+            GET /restate/invocation/inv_1/attach
+              200 content-type: application/json x-restate-id: inv_1
+              {"a":1}
+            POST /restate/a/awk_2/resolve
+              202
+            GET /restate/invocation/inv_2/attach
+              200 content-type: application/json x-restate-id: inv_2
+              null
+            POST /restate/a/awk_3/reject ~ content-type: text/plain ~ Very bad error!
+              202
+            GET /restate/invocation/inv_3/attach
+              500 content-type: application/json x-restate-id: inv_3 x-restate-error-source: invocation
+              {"code":500,"error_code":"HH0015","message":"Very bad error!","request_id":"req_…"}
+            POST /restate/a/awk_4/reject ~ "no seats"
+              202
+            GET /restate/invocation/inv_4/attach
+              500 content-type: application/json x-restate-id: inv_4 x-restate-error-source: invocation
+              {"code":500,"error_code":"HH0015","message":"no seats","request_id":"req_…"}
+            POST /restate/a/awk_4/reject
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0039","message":"there is no awakeable awk_4 to complete: it never was, or is completed already","request_id":"req_…"}
+            POST /restate/a/awk_0O/resolve ~ 1
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0030","message":"'awk_0O' is not an awakeable id: it should be 'awk_' and 38 base58 characters or so","request_id":"req_…"}
+            GET /restate/a/awk_4/resolve
+              405 content-type: application/json allow: POST x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"/restate/a/awk_4/resolve takes POST, not GET","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -307,7 +693,17 @@ fn invocations_by_id() {
     let host = host();
     host.check(
         &["POST /trips/wait/send", "GET /restate/invocation/inv_1/output", "GET /restate/output/inv_1"],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+            GET /restate/invocation/inv_1/output
+              470 content-type: application/json x-restate-error-source: ingress
+              {"code":470,"error_code":"HH0019","message":"invocation inv_1 has not ended yet; attach to wait for it","request_id":"req_…"}
+            GET /restate/output/inv_1
+              470 content-type: application/json x-restate-error-source: ingress
+              {"code":470,"error_code":"HH0019","message":"invocation inv_1 has not ended yet; attach to wait for it","request_id":"req_…"}
+        "#]],
     );
     host.until_status("inv_1", "suspended");
     host.check(
@@ -317,10 +713,31 @@ fn invocations_by_id() {
             "GET /restate/invocation/inv_1/output",
             "GET /restate/output/inv_1 ~ x-envelope: response",
             "GET /restate/invocation/inv_0O/output",
-            "GET /restate/invocation/inv_111111111111111111111111/output",
+            "GET /restate/invocation/inv_111111111111111111111111111111111/output",
             "POST /restate/invocation/inv_1/output",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /restate/awakeables/awk_1/resolve ~ 7
+              202
+            GET /restate/invocation/inv_1/attach
+              200 content-type: application/json x-restate-id: inv_1
+              7
+            GET /restate/invocation/inv_1/output
+              200 content-type: application/json x-restate-id: inv_1
+              7
+            GET /restate/output/inv_1 ~ x-envelope: response
+              200 content-type: application/json x-restate-id: inv_1
+              {"response":7}
+            GET /restate/invocation/inv_0O/output
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0030","message":"'inv_0O' is not an invocation id: it should be 'inv_' and 32 base58 characters or so","request_id":"req_…"}
+            GET /restate/invocation/inv_111111111111111111111111111111111/output
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0030","message":"'inv_111111111111111111111111111111111' is not an invocation id: it should be 'inv_' and 32 base58 characters or so","request_id":"req_…"}
+            POST /restate/invocation/inv_1/output
+              405 content-type: application/json allow: GET x-restate-error-source: ingress
+              {"code":405,"error_code":"HH0033","message":"/restate/invocation/inv_1/output takes GET, not POST","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -337,31 +754,97 @@ fn invocations_named_in_the_body() {
             r#"POST /restate/lookup ~ {"target": "trip"}"#,
             "POST /restate/lookup",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/reserve ~ idempotency-key: k1 ~ {}
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{}'"
+            POST /restate/lookup ~ {"target": "idempotentInvocation", "service": "trips", "handler": "reserve", "idempotencyKey": "k1"}
+              200 content-type: application/json
+              {"invocationId":"inv_1"}
+            POST /restate/output ~ {"target": "invocation", "invocationId": "inv_1"}
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{}'"
+            POST /restate/attach ~ {"target": "invocation", "invocationId": "inv_1"}
+              200 content-type: application/json x-restate-id: inv_1 idempotency-expires: in 24 h
+              "trips/reserve got '{}'"
+            POST /restate/lookup ~ {"target": "workflow", "workflowName": "Booking", "workflowKey": "b1"}
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0018","message":"there is no invocation of the workflow Booking/b1: it never was, or its retention has ended","request_id":"req_…"}
+            POST /restate/lookup ~ {"target": "invocation", "invocationId": "inv_1", "scope": "s"}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body does not name an invocation: unknown field `scope`, expected `invocationId`","request_id":"req_…"}
+            POST /restate/lookup ~ {"target": "trip"}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body does not name an invocation: unknown variant `trip`, expected one of `invocation`, `workflow`, `idempotentInvocation` at line 1 column 17","request_id":"req_…"}
+            POST /restate/lookup
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body does not name an invocation: EOF while parsing a value at line 1 column 0","request_id":"req_…"}
+        "#]],
     );
 }
 
 #[test]
 fn a_cancelled_and_a_killed_invocation() {
     let host = host();
-    host.check(&["POST /trips/wait/send?delay=1h", "POST /trips/wait/send?delay=1h"], expect![[""]]);
+    host.check(
+        &["POST /trips/wait/send?delay=1h", "POST /trips/wait/send?delay=1h"],
+        expect![[r#"
+        POST /trips/wait/send?delay=1h
+          202 content-type: application/json x-restate-id: inv_1
+          {"executionTime":"in 1 h","invocationId":"inv_1","status":"Accepted"}
+        POST /trips/wait/send?delay=1h
+          202 content-type: application/json x-restate-id: inv_2
+          {"executionTime":"in 1 h","invocationId":"inv_2","status":"Accepted"}
+    "#]],
+    );
     let (cancelled, killed) = (host.id("inv_1"), host.id("inv_2"));
     host.run(host.handle.cancel(cancelled)).expect("it has not ended");
     host.run(host.handle.kill(killed)).expect("it has not ended");
-    host.check(&["GET /restate/attach/inv_1", "GET /restate/attach/inv_2"], expect![[""]]);
+    host.check(
+        &["GET /restate/attach/inv_1", "GET /restate/attach/inv_2"],
+        expect![[r#"
+        GET /restate/attach/inv_1
+          409 content-type: application/json x-restate-id: inv_1 x-restate-error-source: invocation
+          {"code":409,"error_code":"HH0016","message":"cancelled","request_id":"req_…"}
+        GET /restate/attach/inv_2
+          409 content-type: application/json x-restate-id: inv_2 x-restate-error-source: invocation
+          {"code":409,"error_code":"HH0017","message":"killed","request_id":"req_…"}
+    "#]],
+    );
 }
 
 #[test]
 fn a_caller_that_goes_away_cancels_nothing() {
     let host = host();
     host.abandon("POST /Booking/b1/run ~ {}");
-    host.check(&["POST /Booking/b1/run/send ~ {}"], expect![[""]]);
+    host.check(
+        &["POST /Booking/b1/run/send ~ {}"],
+        expect![[r#"
+        POST /Booking/b1/run/send ~ {}
+          202 content-type: application/json x-restate-id: inv_1
+          {"invocationId":"inv_1","status":"PreviouslyAccepted"}
+    "#]],
+    );
 }
 
 #[test]
 fn a_host_that_shuts_down() {
     let host = host();
-    host.check(&["GET /restate/health"], expect![[""]]);
+    host.check(
+        &["GET /restate/health"],
+        expect![[r#"
+        GET /restate/health
+          200 content-type: application/json
+          {"status":"ok"}
+    "#]],
+    );
     host.handle.shut_down();
-    host.check(&["GET /trips/ping", "GET /restate/health"], expect![[""]]);
+    host.check(&["GET /trips/ping", "GET /restate/health"], expect![[r#"
+        GET /trips/ping
+          503 content-type: application/json retry-after: 1 x-restate-error-source: ingress
+          {"code":503,"error_code":"HH0038","message":"the host is shutting down; send the request again in a moment","request_id":"req_…"}
+        GET /restate/health
+          503 content-type: application/json retry-after: 1 x-restate-error-source: ingress
+          {"code":503,"error_code":"HH0038","message":"the host is shutting down; send the request again in a moment","request_id":"req_…"}
+    "#]]);
 }

@@ -47,23 +47,29 @@ pub(super) fn check_kind(bytes: &[u8]) -> Result<(), ComponentError> {
 /// Compiles a component. Takes seconds for a large one.
 pub(super) fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, ComponentError> {
     Component::from_binary(engine, bytes).map_err(|error| {
-        let reason = format!("{:#}", error.root_cause());
-        match error.is::<wasmparser::BinaryReaderError>() {
-            true => ComponentError::Invalid { reason },
-            false => ComponentError::TooDemanding { reason },
+        let reason = error.root_cause().to_string();
+        // wasmtime tells what is invalid from what the pool has no room for only in words.
+        match reason.contains("exceeds") {
+            true => ComponentError::TooDemanding { reason },
+            false => ComponentError::Invalid { reason },
         }
     })
 }
 
 /// Ties the component's imports to what the host gives and finds its exports.
-pub(super) fn link(linker: &Linker<Sandbox>, component: &Component) -> Result<GuestPre<Sandbox>, ComponentError> {
+pub(super) fn link(
+    linker: &Linker<Sandbox>,
+    component: &Component,
+) -> Result<GuestPre<Sandbox>, ComponentError> {
     let exported = component.component_type();
     for function in EXPORTS {
         if exported.get_export(linker.engine(), function).is_none() {
             return Err(ComponentError::MissingExport { function, reason: String::new() });
         }
     }
-    let pre = linker.instantiate_pre(component).map_err(|error| unknown_import(linker.engine(), component, &error))?;
+    let pre = linker
+        .instantiate_pre(component)
+        .map_err(|error| unknown_import(linker.engine(), component, &error))?;
     GuestPre::new(pre).map_err(|error| mistyped_export(&error))
 }
 

@@ -90,7 +90,8 @@ impl Components {
     pub fn open(data_dir: &Path, config: WasmConfig) -> Result<Self, OpenError> {
         let engine = engine::start(&config)?;
         let mut linker = Linker::new(&engine);
-        sandbox::add_to_linker(&mut linker).map_err(|error| ComponentError::Internal(format!("{error:#}")))?;
+        sandbox::add_to_linker(&mut linker)
+            .map_err(|error| ComponentError::Internal(format!("{error:#}")))?;
         let files = Files::open(data_dir.join(DIRECTORY), compile::fingerprint(&engine))?;
         Ok(Components {
             instances: Semaphore::new(config.instances_max as usize),
@@ -111,10 +112,38 @@ impl Components {
         bytes: Bytes,
         progress: impl Fn(Stage),
     ) -> Result<Prepared, ComponentError> {
-        compile::check_kind(&bytes)?;
-        let digest = Digest::of(&bytes);
-        let deployment = DeploymentId::of(&digest);
-        let guest = match self.loaded().get(deployment) {
+        let (guest, prepared) = self.compile_and_describe(&bytes, &progress).await?;
+        progress(Stage::Keeping);
+        let (components, kept, digest) = (Arc::clone(self), Arc::clone(&guest), prepared.digest);
+        blocking(move || {
+            components.files.keep(&digest, &bytes)?;
+            components.keep_code(&digest, kept.pre.instance_pre().component());
+            Ok(())
+        })
+        .await?;
+        self.loaded().insert(DeploymentId::of(&digest), guest);
+        Ok(prepared)
+    }
+
+    /// Checks a component and asks it for its services, and keeps nothing.
+    pub async fn examine(
+        self: &Arc<Self>,
+        bytes: Bytes,
+        progress: impl Fn(Stage),
+    ) -> Result<Prepared, ComponentError> {
+        let (_, prepared) = self.compile_and_describe(&bytes, &progress).await?;
+        Ok(prepared)
+    }
+
+    async fn compile_and_describe(
+        self: &Arc<Self>,
+        bytes: &Bytes,
+        progress: &impl Fn(Stage),
+    ) -> Result<(Arc<Guest>, Prepared), ComponentError> {
+        compile::check_kind(bytes)?;
+        let digest = Digest::of(bytes);
+        let loaded = self.loaded().get(DeploymentId::of(&digest));
+        let guest = match loaded {
             Some(guest) => guest,
             None => {
                 progress(Stage::Compiling);
@@ -123,20 +152,9 @@ impl Components {
             }
         };
         progress(Stage::Describing);
-        let services = {
-            let _instance = self.instance().await?;
-            discovery::describe(&guest.pre, &self.config).await?
-        };
-        progress(Stage::Keeping);
-        let (components, kept) = (Arc::clone(self), Arc::clone(&guest));
-        blocking(move || {
-            components.files.keep(&digest, &bytes)?;
-            components.keep_code(&digest, kept.pre.instance_pre().component());
-            Ok(())
-        })
-        .await?;
-        self.loaded().insert(deployment, guest);
-        Ok(Prepared { digest, services })
+        let _instance = self.instance().await?;
+        let services = discovery::describe(&guest.pre, &self.config).await?;
+        Ok((guest, Prepared { digest, services }))
     }
 
     /// Finds the component of a deployment, in memory or on disk.

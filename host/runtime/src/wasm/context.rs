@@ -24,6 +24,7 @@ use super::stop::Stop;
 
 /// A durable operation whose answer the guest may wait for.
 #[derive(Clone, Copy, Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Pending {
     command: EntryIndex,
     /// Whether its answer can be expected while the instance is kept.
@@ -32,6 +33,7 @@ pub struct Pending {
 
 /// The right to execute the closure of one step.
 #[derive(Clone, Copy, Debug)]
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct RunToken(EntryIndex);
 
 impl types::Host for Sandbox {}
@@ -177,8 +179,10 @@ impl context::Host for Sandbox {
         let listed: Vec<Pending> =
             durable.iter().map(|pending| self.table.get(pending).copied()).collect::<Result<_, _>>()?;
         let on: Vec<EntryIndex> = listed.iter().map(|pending| pending.command).collect();
-        if !io.is_empty() && !self.execution()?.attempt.is_executing_a_run() {
-            return Err(Stop::misuse("wait was given pollables outside run(...), where nothing may depend on them"));
+        if !io.is_empty() && !self.may_wait_for_io() {
+            return Err(Stop::misuse(
+                "wait was given pollables outside run(...), where nothing may depend on them",
+            ));
         }
         let patience = if listed.iter().any(|pending| pending.is_soon) { IDLE_KEEP_MS } else { 0 };
         let suspend_at = Instant::now() + Duration::from_millis(patience);
@@ -310,5 +314,8 @@ fn malformed(id: MalformedId) -> wasmtime::Error {
 
 /// The attempt gave an answer that does not belong to the question.
 fn unexpected(step: &Step) -> wasmtime::Error {
-    Stop::failed(ErrorCode::Internal, format!("the attempt answered {step:?}, which does not fit what was asked"))
+    Stop::failed(
+        ErrorCode::Internal,
+        format!("the attempt answered {step:?}, which does not fit what was asked"),
+    )
 }

@@ -48,7 +48,11 @@ fn services(described: Vec<manifest::Service>) -> Result<Vec<Service>, String> {
         return Err("the component describes no services; export at least one".to_owned());
     }
     if described.len() > limits::SERVICES_MAX {
-        return Err(format!("the component has {} services, more than {}", described.len(), limits::SERVICES_MAX));
+        return Err(format!(
+            "the component has {} services, more than {}",
+            described.len(),
+            limits::SERVICES_MAX
+        ));
     }
     let mut names = BTreeSet::new();
     described
@@ -67,7 +71,9 @@ fn service(described: manifest::Service) -> Result<Service, String> {
     let name = described.name;
     check_name("a service", &name)?;
     if name.to_ascii_lowercase().starts_with(RESERVED_PREFIX) {
-        return Err(format!("service '{name}' begins with '{RESERVED_PREFIX}', which is reserved; rename it"));
+        return Err(format!(
+            "service '{name}' begins with '{RESERVED_PREFIX}', which is reserved; rename it"
+        ));
     }
     let here = format!("service '{name}'");
     let defaults = options(&here, &described.settings, HandlerOptions::default())?;
@@ -118,7 +124,11 @@ fn check_handlers(here: &str, kind: ServiceKind, handlers: &[Handler]) -> Result
     }
 }
 
-fn handler(service: &str, described: manifest::Handler, defaults: &HandlerOptions) -> Result<Handler, String> {
+fn handler(
+    service: &str,
+    described: manifest::Handler,
+    defaults: &HandlerOptions,
+) -> Result<Handler, String> {
     let name = described.name;
     check_name(&format!("a handler of {service}"), &name)?;
     let here = format!("handler '{name}' of {service}");
@@ -142,7 +152,10 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
     } else if name.len() > limits::NAME_BYTES_MAX {
         Err(format!("the name of {what} has {} bytes, more than {}", name.len(), limits::NAME_BYTES_MAX))
     } else if let Some(bad) = name.chars().find(|c| *c == '/' || c.is_control()) {
-        Err(format!("the name of {what}, '{}', has a {bad:?} in it, which a path cannot hold", name.escape_debug()))
+        Err(format!(
+            "the name of {what}, '{}', has a {bad:?} in it, which a path cannot hold",
+            name.escape_debug()
+        ))
     } else {
         Ok(())
     }
@@ -171,7 +184,8 @@ fn options(
 ) -> Result<HandlerOptions, String> {
     let mut names = BTreeSet::new();
     for setting in settings {
-        let bad = |reason: String| format!("setting '{}' of {here} is {}: {reason}", setting.name, setting.value);
+        let bad =
+            |reason: String| format!("setting '{}' of {here} is {}: {reason}", setting.name, setting.value);
         if !names.insert(&setting.name) {
             return Err(format!("{here} has the setting '{}' twice; remove one", setting.name));
         }

@@ -75,6 +75,7 @@ fn pool(config: &WasmConfig) -> PoolingAllocationConfig {
         .max_core_instances_per_component(limits::CORE_INSTANCES_PER_COMPONENT_MAX)
         .max_memories_per_component(limits::MEMORIES_PER_COMPONENT_MAX)
         .max_tables_per_component(limits::TABLES_PER_COMPONENT_MAX)
+        .max_tables_per_module(limits::TABLES_PER_MODULE_MAX)
         .max_memory_size(config.memory_bytes_max)
         .table_elements(limits::TABLE_ELEMENTS_MAX)
         .linear_memory_keep_resident(limits::MEMORY_KEEP_RESIDENT_BYTES)

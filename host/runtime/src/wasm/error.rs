@@ -17,7 +17,9 @@ pub enum ComponentError {
     Invalid { reason: String },
     #[error("the component needs more than an instance may have: {reason}")]
     TooDemanding { reason: String },
-    #[error("the component does not export '{function}' as the world holiday:durable/guest has it{reason}; build it with the holiday SDK")]
+    #[error(
+        "the component does not export '{function}' as the world holiday:durable/guest has it{reason}; build it with the holiday SDK"
+    )]
     MissingExport { function: &'static str, reason: String },
     #[error("the component imports '{import}', which the host does not give: {reason}")]
     UnknownImport { import: String, reason: String },
@@ -25,9 +27,13 @@ pub enum ComponentError {
     DescribeFailed { code: ErrorCode, reason: String },
     #[error("{0}")]
     BadManifest(String),
-    #[error("the component of deployment {deployment} is missing: {path} has no file for it; register the component again")]
+    #[error(
+        "the component of deployment {deployment} is missing: {path} has no file for it; register the component again"
+    )]
     Missing { deployment: DeploymentId, path: PathBuf },
-    #[error("{path}, the component of deployment {deployment}, is corrupt: its bytes do not have the digest of its name; register the component again")]
+    #[error(
+        "{path}, the component of deployment {deployment}, is corrupt: its bytes do not have the digest of its name; register the component again"
+    )]
     Corrupt { deployment: DeploymentId, path: PathBuf },
     #[error("{path} cannot be {verb}: {cause}")]
     Storage { path: PathBuf, verb: &'static str, cause: io::Error },

@@ -10,7 +10,10 @@ use super::stop::Stop;
 
 /// Whether the error comes from code of the guest, or from a bound it met.
 pub(super) fn is_of_guest(error: &Error) -> bool {
-    error.is::<Trap>() || error.is::<I32Exit>() || error.is::<Stop>() || error.is::<PoolConcurrencyLimitError>()
+    error.is::<Trap>()
+        || error.is::<I32Exit>()
+        || error.is::<Stop>()
+        || error.is::<PoolConcurrencyLimitError>()
 }
 
 /// Explains an error of a call into the guest.

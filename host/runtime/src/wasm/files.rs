@@ -50,7 +50,8 @@ impl Files {
     pub(super) fn find(&self, deployment: DeploymentId) -> Result<Found, ComponentError> {
         for entry in fs::read_dir(&self.dir).map_err(storage(&self.dir, "read"))? {
             let path = entry.map_err(storage(&self.dir, "read"))?.path();
-            let digest = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".wasm")).and_then(from_hex);
+            let digest =
+                path.file_name().and_then(|name| name.to_str()?.strip_suffix(".wasm")).and_then(from_hex);
             if let Some(digest) = digest.filter(|digest| DeploymentId::of(digest) == deployment) {
                 return Ok(Found { digest, path });
             }
@@ -93,10 +94,12 @@ impl Files {
     /// The files of machine code of a component, whatever engine they are for.
     fn codes(&self, digest: &Digest) -> impl Iterator<Item = PathBuf> {
         let prefix = hex(digest);
-        fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(move |path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.starts_with(&prefix) && name.ends_with(".cwasm")
-        })
+        fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path()).filter(
+            move |path| {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                name.starts_with(&prefix) && name.ends_with(".cwasm")
+            },
+        )
     }
 }
 

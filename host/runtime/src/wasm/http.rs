@@ -91,7 +91,9 @@ impl FromStr for AllowedHost {
                     Name::Suffix(suffix.to_owned())
                 }
                 None if !name.contains('*') => Name::Exact(name),
-                Some(_) | None => return Err(malformed("a '*' stands alone or before a dot, as in *.example.com")),
+                Some(_) | None => {
+                    return Err(malformed("a '*' stands alone or before a dot, as in *.example.com"));
+                }
             },
         };
         Ok(AllowedHost { name, port })
@@ -101,11 +103,21 @@ impl FromStr for AllowedHost {
 /// Decides on every request of one guest.
 #[derive(Debug)]
 pub(super) struct Gate {
-    pub(super) mirror: Arc<Mirror>,
-    pub(super) allowed: AllowedHosts,
+    mirror: Arc<Mirror>,
+    allowed: AllowedHosts,
+    has_refused: bool,
 }
 
 impl Gate {
+    pub(super) fn new(mirror: Arc<Mirror>, allowed: AllowedHosts) -> Self {
+        Gate { mirror, allowed, has_refused: false }
+    }
+
+    /// Whether the guest may be waiting for the answer to a request it was refused.
+    pub(super) fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
     fn check(&self, uri: &Uri) -> Result<(), String> {
         if !self.mirror.is_executing_a_run() {
             return Err(format!(
@@ -136,6 +148,7 @@ impl WasiHttpHooks for Gate {
         _body_error: Transfer,
     ) -> Sending {
         let checked = self.check(request.uri());
+        self.has_refused |= checked.is_err();
         Box::new(async move {
             checked.map_err(|why| Error::InternalError(Some(why)))?;
             let (response, transfer) = default_send_request(request, Some(bounded(options))).await?;
@@ -191,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let gate = Gate { mirror: Arc::default(), allowed: AllowedHosts::default() };
+        let gate = Gate::new(Arc::default(), AllowedHosts::default());
         let refusal = gate.check(&Uri::from_static("http://localhost:8080/pay")).expect_err("it is refused");
         assert!(refusal.starts_with("HH0020: "), "{refusal}");
     }

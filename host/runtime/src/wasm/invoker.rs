@@ -65,7 +65,8 @@ pub(super) async fn supervise(
     let execution = execute(&components, start, news, Arc::clone(&recorder));
     if AssertUnwindSafe(execution).catch_unwind().await.is_err() {
         error!(%attempt, "the host panicked while it executed an attempt");
-        let message = format!("{}: the host panicked while it executed the attempt; see its log", ErrorCode::Internal);
+        let message =
+            format!("{}: the host panicked while it executed the attempt; see its log", ErrorCode::Internal);
         recorder.record(attempt, vec![Event::Fail(Fail { attempt, message })]);
     }
 }
@@ -94,7 +95,12 @@ async fn execute(
     }
 }
 
-async fn perform(components: &Arc<Components>, deployment: DeploymentId, request: Request, mut execution: Execution) {
+async fn perform(
+    components: &Arc<Components>,
+    deployment: DeploymentId,
+    request: Request,
+    mut execution: Execution,
+) {
     let ready = match components.load(deployment).await {
         Ok(guest) => components.instance().await.map(|instance| (guest, instance)),
         Err(error) => Err(error),
@@ -127,7 +133,9 @@ fn conclude(sandbox: &mut Sandbox, returned: wasmtime::Result<Result<Vec<u8>, Ha
     let ended = match returned {
         Ok(Ok(output)) => Ok(Outcome::success(output)),
         Ok(Err(HandlerError::Terminal(failure))) => Ok(Outcome::Failure(failure.into())),
-        Ok(Err(HandlerError::Retryable(text))) => Err(failure::cut(format!("{}: {text}", ErrorCode::RetryableError))),
+        Ok(Err(HandlerError::Retryable(text))) => {
+            Err(failure::cut(format!("{}: {text}", ErrorCode::RetryableError)))
+        }
         Err(error) => match error.downcast_ref::<Stop>() {
             Some(Stop::Suspended | Stop::Abandoned) => return,
             Some(Stop::Failed(_)) | None => Err(failure::explain(&error, sandbox)),

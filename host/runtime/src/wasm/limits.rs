@@ -17,6 +17,9 @@ pub const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 64;
 pub const TABLES_PER_COMPONENT_MAX: u32 = 64;
 pub const MEMORIES_PER_COMPONENT_MAX: u32 = 4;
 
+/// Tables of one core module.
+pub const TABLES_PER_MODULE_MAX: u32 = 4;
+
 /// Elements of one table: functions that can be called indirectly.
 pub const TABLE_ELEMENTS_MAX: usize = 65_536;
 

@@ -231,6 +231,9 @@ mod tests {
     fn a_long_line_is_cut() {
         let line = said(&"x".repeat(limits::LINE_BYTES_MAX + 1)).expect("it was said");
         assert_eq!(line.len(), limits::LINE_BYTES_MAX + CUT_MARK.len());
-        assert_eq!(said(&format!("{}\nshort", "x".repeat(limits::LINE_BYTES_MAX + 1))), Some("short".to_owned()));
+        assert_eq!(
+            said(&format!("{}\nshort", "x".repeat(limits::LINE_BYTES_MAX + 1))),
+            Some("short".to_owned())
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use holiday_core::attempt::{Attempt, News, Op, Start, Step};
+use holiday_core::error::ErrorCode;
 use holiday_core::event::Event;
 use holiday_core::id::AttemptId;
 use holiday_core::invocation::Header;
@@ -116,7 +117,7 @@ impl Sandbox {
             cpu,
             wasi: wasi::context(&config.guest, seed, &mirror, stdout.clone(), stderr.clone()),
             http: WasiHttpCtx::new(),
-            gate: Gate { mirror: Arc::clone(&mirror), allowed: config.guest.allowed_hosts.clone() },
+            gate: Gate::new(Arc::clone(&mirror), config.guest.allowed_hosts.clone()),
             stdout,
             stderr,
             execution,
@@ -159,17 +160,16 @@ impl Sandbox {
     /// Asks the attempt, and lets all who depend on it know.
     pub(super) fn step(&mut self, op: Op) -> wasmtime::Result<Step> {
         self.cpu.ticks = 0;
-        let execution = self.execution()?;
+        let execution = self.execution.as_deref_mut().ok_or_else(without_context)?;
         let step = execution.attempt.step(op).map_err(Stop::from)?;
         execution.drain();
-        self.reflect();
+        self.mirror.reflect(&execution.attempt);
         Ok(step)
     }
 
-    pub(super) fn reflect(&mut self) {
-        if let Some(execution) = &self.execution {
-            self.mirror.reflect(&execution.attempt);
-        }
+    /// Whether the guest may wait for pollables: inside `run`, and to learn that it should have been.
+    pub(super) fn may_wait_for_io(&self) -> bool {
+        self.mirror.is_executing_a_run() || self.gate.has_refused()
     }
 
     pub(super) fn clock(&mut self) -> ClockView<'_> {
@@ -252,7 +252,7 @@ impl CpuBudget {
     fn spun(&self) -> wasmtime::Error {
         let budget_ms = self.ticks_max * limits::EPOCH_TICK_MS;
         Stop::failed(
-            holiday_core::error::ErrorCode::GuestSpun,
+            ErrorCode::GuestSpun,
             format!(
                 "the component computed for more than {budget_ms} ms without an operation of its context; split \
                  the work with run(...), or start the host with a larger CPU budget"

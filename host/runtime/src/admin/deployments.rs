@@ -1,0 +1,184 @@
+//! Deployments: what is registered, and registering more.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use axum::body::{Body, HttpBody as _, to_bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request};
+use axum::response::Response;
+use bytes::Bytes;
+use holiday_core::deployment::Deployment;
+use holiday_core::engine::Refusal;
+use holiday_core::error::ErrorCode;
+use holiday_core::id::DeploymentId;
+use holiday_core::invocation::Lifecycle;
+use holiday_core::state::key::{self, Family};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+use super::error::Error;
+use super::listing::{self, Rows};
+use super::model::{self, DeploymentModel, EndpointModel};
+use super::request::Parameters;
+use super::{Admin, RegisterOptions, Shared, Source};
+
+/// How every WebAssembly file begins.
+const WASM_MAGIC: &[u8] = b"\0asm";
+
+pub(super) async fn list(admin: Shared) -> Result<Response, Error> {
+    let deployments = read_all(&admin).await?;
+    Ok(model::json(StatusCode::OK, &serde_json::json!({ "deployments": deployments })))
+}
+
+/// The same in the old shape.
+pub(super) async fn list_endpoints(admin: Shared) -> Result<Response, Error> {
+    let deployments = read_all(&admin).await?.into_iter();
+    let endpoints: Vec<EndpointModel> = deployments.map(DeploymentModel::into_endpoint).collect();
+    Ok(model::json(StatusCode::OK, &serde_json::json!({ "endpoints": endpoints })))
+}
+
+async fn read_all(admin: &Admin) -> Result<Vec<DeploymentModel>, Error> {
+    let mut all = admin.query(|state| state.deployments()).await?;
+    all.sort_by_key(|it| (it.registered_at, it.id));
+    let catalog = admin.handle.catalog();
+    Ok(all.iter().map(|it| DeploymentModel::new(it, &all, &catalog)).collect())
+}
+
+pub(super) async fn describe(
+    admin: Shared,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Error> {
+    let id: DeploymentId = path?.0.parse()?;
+    let all = admin.query(|state| state.deployments()).await?;
+    let deployment = all.iter().find(|it| it.id == id).ok_or(Refusal::UnknownDeployment(id))?;
+    let mut shown = DeploymentModel::new(deployment, &all, &admin.handle.catalog());
+    shown.in_flight = Some(count_in_flight(&admin, id).await?);
+    Ok(model::json(StatusCode::OK, &shown))
+}
+
+/// Counts the invocations that began on a deployment and have not ended.
+async fn count_in_flight(admin: &Admin, id: DeploymentId) -> Result<u64, Error> {
+    let mut rows = Rows::of(key::family(Family::Lifecycle));
+    let mut count = 0;
+    while !rows.is_at_end() {
+        let (counted, rest) = admin
+            .query(move |state| {
+                let portion = listing::read::<Lifecycle, _>(state, rows)?;
+                let on_it = portion.found.iter().filter(|(_, lifecycle)| lifecycle.deployment == Some(id));
+                Ok((on_it.count() as u64, portion.rest))
+            })
+            .await?;
+        count += counted;
+        rows = rest;
+    }
+    Ok(count)
+}
+
+/// Registers the component in the body, or the one that the body names.
+pub(super) async fn register(admin: Shared, request: Request) -> Result<Response, Error> {
+    let (parts, body) = request.into_parts();
+    let Ok(_turn) = admin.uploads.acquire().await else { unreachable!("it is never closed") };
+    let body = read(&admin, body).await?;
+    let (source, options) = understand(&parts, body)?;
+    let registered = admin.ports.registrar.register(source, options).await?;
+    let all = admin.query(|state| state.deployments()).await?;
+    let shown = show(&admin, &registered.deployment, &all);
+    let status = if registered.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(model::json(status, &shown))
+}
+
+fn show(admin: &Admin, deployment: &Deployment, all: &[Deployment]) -> DeploymentModel {
+    DeploymentModel::new(deployment, all, &admin.handle.catalog())
+}
+
+async fn read(admin: &Admin, body: Body) -> Result<Bytes, Error> {
+    let limit = admin.ports.component_bytes_max;
+    let too_large = || {
+        let message = format!("the component has more than the {limit} bytes that are allowed");
+        Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message)
+    };
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large());
+    }
+    to_bytes(body, limit).await.map_err(|error| {
+        let error = error.into_inner();
+        match error.is::<http_body_util::LengthLimitError>() {
+            true => too_large(),
+            false => {
+                Error::bad_request(ErrorCode::MalformedBody, format!("the body cannot be read: {error}"))
+            }
+        }
+    })
+}
+
+/// What a body that is no component says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    uri: Option<String>,
+    path: Option<PathBuf>,
+    #[serde(default)]
+    force: bool,
+    #[serde(default, alias = "dryRun")]
+    dry_run: bool,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), Error> {
+    let mut parameters = Parameters::read(parts.uri.query(), &["force", "dry_run"])?;
+    let (force, dry_run) = (parameters.flag("force")?, parameters.flag("dry_run")?);
+    if body.starts_with(WASM_MAGIC) || says_wasm(parts) {
+        return Ok((Source::Bytes(body), RegisterOptions { force, dry_run, metadata: BTreeMap::new() }));
+    }
+    let registration: Registration = serde_json::from_slice(&body).map_err(|error| {
+        let message = format!(
+            "the body is neither a component (application/wasm) nor JSON such as {{\"path\": \"guests/trips.wasm\"}}: {error}"
+        );
+        Error::bad_request(ErrorCode::MalformedBody, message)
+    })?;
+    let options = RegisterOptions {
+        force: force || registration.force,
+        dry_run: dry_run || registration.dry_run,
+        metadata: registration.metadata,
+    };
+    let path = match (registration.uri, registration.path) {
+        (Some(uri), None) => path_of(&uri)?,
+        (None, Some(path)) => path,
+        _ => {
+            let message = "the body has to name the component once, as 'uri' or as 'path'";
+            return Err(Error::bad_request(ErrorCode::MalformedBody, message));
+        }
+    };
+    Ok((Source::File(path), options))
+}
+
+fn says_wasm(parts: &Parts) -> bool {
+    let content_type = parts.headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let essence = content_type.and_then(|it| it.split(';').next()).map(str::trim);
+    essence.is_some_and(|it| it == "application/wasm" || it == "application/octet-stream")
+}
+
+/// The path of a `file://` URI. What has no scheme is a path already.
+fn path_of(uri: &str) -> Result<PathBuf, Error> {
+    let path = match uri.split_once("://") {
+        None => return Ok(PathBuf::from(uri)),
+        Some(("file", rest)) => rest.strip_prefix("localhost").unwrap_or(rest),
+        Some(_) => return Err(not_a_file(uri)),
+    };
+    match percent_decode_str(path).decode_utf8() {
+        Ok(path) if path.starts_with('/') => Ok(PathBuf::from(path.into_owned())),
+        _ => Err(not_a_file(uri)),
+    }
+}
+
+fn not_a_file(uri: &str) -> Error {
+    let message = format!(
+        "'{uri}' is not a file; this host runs components: give file:///…/name.wasm, a path, or the bytes"
+    );
+    Error::bad_request(ErrorCode::FileUnreadable, message)
+}

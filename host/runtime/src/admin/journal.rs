@@ -1,0 +1,206 @@
+//! The journal of one invocation: what its handler asked for, each with the world's answer.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::response::Response;
+use holiday_core::engine::Refusal;
+use holiday_core::id::{EntryIndex, InvocationId, Position};
+use holiday_core::journal::{Command, CommandEntry, Notification, NotificationEntry};
+use holiday_core::value::Outcome;
+use http::{StatusCode, Uri};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::error::Error;
+use super::model::{self, OutcomeModel, raw, time};
+use super::request::{Parameters, malformed};
+use super::{Admin, JOURNAL_PAGE_MAX, PAYLOAD_SHOWN_BYTES_MAX, QUERY_ROWS_MAX, Shared};
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Journal {
+    invocation: String,
+    commands: u32,
+    notifications: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_at: Option<String>,
+    entries: Vec<EntryModel>,
+    /// Where the next page begins; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_from: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct EntryModel {
+    index: u32,
+    at: Option<String>,
+    #[serde(rename = "type")]
+    ty: &'static str,
+    /// The command in a few words.
+    command: String,
+    #[serde(flatten)]
+    details: BTreeMap<&'static str, Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion: Option<CompletionModel>,
+}
+
+#[derive(Debug, Serialize)]
+struct CompletionModel {
+    /// Its place among all answers.
+    position: u32,
+    at: Option<String>,
+    outcome: OutcomeModel,
+}
+
+/// Shows commands `from` to `from + limit`. The journal of a completed invocation is empty.
+pub(super) async fn read(
+    admin: Shared,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Error> {
+    let id: InvocationId = path?.0.parse()?;
+    let mut parameters = Parameters::read(uri.query(), &["from", "limit"])?;
+    let from: u32 = parameters.parse("from")?.unwrap_or(0);
+    let limit = parameters.parse("limit")?.unwrap_or(JOURNAL_PAGE_MAX);
+    if !(1..=JOURNAL_PAGE_MAX).contains(&limit) {
+        return Err(malformed(format!("the parameter 'limit' is from 1 to {JOURNAL_PAGE_MAX}, not {limit}")));
+    }
+    let (commands, notifications) = size(&admin, id).await?;
+    let through = from.saturating_add(limit).min(commands);
+    let mut journal = Journal {
+        invocation: id.to_string(),
+        commands,
+        notifications,
+        cancelled_at: None,
+        entries: commands_between(&admin, id, from, through).await?,
+        next_from: Some(through).filter(|it| *it < commands),
+    };
+    add_notifications(&admin, id, &mut journal, from).await?;
+    Ok(model::json(StatusCode::OK, &journal))
+}
+
+/// How many commands and notifications there are.
+async fn size(admin: &Admin, id: InvocationId) -> Result<(u32, u32), Error> {
+    let found = admin
+        .query(move |state| match state.lifecycle(&id)? {
+            Some(lifecycle) => Ok(Some((lifecycle.commands, lifecycle.notifications))),
+            None => Ok(state.completed(&id)?.map(|_| (0, 0))),
+        })
+        .await?;
+    found.ok_or_else(|| Refusal::UnknownInvocation(id).into())
+}
+
+async fn commands_between(
+    admin: &Admin,
+    id: InvocationId,
+    from: u32,
+    through: u32,
+) -> Result<Vec<EntryModel>, Error> {
+    let mut entries = Vec::new();
+    for (first, end) in portions(from, through) {
+        let read = admin
+            .query(move |state| {
+                let rows = (first..end).map(|index| Ok((index, state.command(&id, EntryIndex(index))?)));
+                rows.collect::<Result<Vec<_>, _>>()
+            })
+            .await?;
+        entries
+            .extend(read.iter().filter_map(|(index, entry)| Some(EntryModel::new(*index, entry.as_ref()?))));
+    }
+    Ok(entries)
+}
+
+/// Puts each answer beside its command, where the page has it.
+async fn add_notifications(
+    admin: &Admin,
+    id: InvocationId,
+    journal: &mut Journal,
+    from: u32,
+) -> Result<(), Error> {
+    for (first, end) in portions(0, journal.notifications) {
+        let read = admin
+            .query(move |state| {
+                let rows =
+                    (first..end).map(|position| Ok((position, state.notification(&id, Position(position))?)));
+                rows.collect::<Result<Vec<_>, _>>()
+            })
+            .await?;
+        for (position, entry) in read {
+            let Some(NotificationEntry { at, notification }) = entry else { continue };
+            match notification {
+                Notification::Cancelled { .. } => journal.cancelled_at = time(at),
+                Notification::Completed { command, outcome } => {
+                    let place = command.0.checked_sub(from).and_then(|it| usize::try_from(it).ok());
+                    if let Some(entry) = place.and_then(|it| journal.entries.get_mut(it)) {
+                        let outcome = OutcomeModel::new(&outcome, short);
+                        entry.completion = Some(CompletionModel { position, at: time(at), outcome });
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Cuts a range into pieces that one query may read.
+fn portions(from: u32, through: u32) -> impl Iterator<Item = (u32, u32)> {
+    let size = u32::try_from(QUERY_ROWS_MAX).unwrap_or(u32::MAX);
+    (from..through).step_by(QUERY_ROWS_MAX).map(move |first| (first, first.saturating_add(size).min(through)))
+}
+
+impl EntryModel {
+    fn new(index: u32, entry: &CommandEntry) -> Self {
+        let (ty, details) = show(&entry.command);
+        EntryModel {
+            index,
+            at: time(entry.at),
+            ty,
+            command: entry.command.to_string(),
+            details: details.into_iter().collect(),
+            completion: None,
+        }
+    }
+}
+
+/// The kind of a command, and its fields.
+fn show(command: &Command) -> (&'static str, Vec<(&'static str, Box<RawValue>)>) {
+    let headers = |it: &Vec<(String, String)>| ("headers", raw(it));
+    match command {
+        Command::Call(it) => {
+            let target = ("target", raw(&it.target.to_string()));
+            ("call", vec![target, ("input", short(&it.input)), headers(&it.headers)])
+        }
+        Command::Send(it) => {
+            let target = ("target", raw(&it.target.to_string()));
+            let delay = ("delayMs", raw(&it.delay_ms));
+            ("send", vec![target, ("input", short(&it.input)), headers(&it.headers), delay])
+        }
+        Command::Sleep { duration_ms, name } => {
+            ("sleep", vec![("durationMs", raw(duration_ms)), ("name", raw(name))])
+        }
+        Command::Run { name, .. } => ("run", vec![("name", raw(name))]),
+        Command::Awakeable => ("awakeable", Vec::new()),
+        Command::CompleteAwakeable { id, outcome } => {
+            ("completeAwakeable", vec![("id", raw(&id.to_string())), ("outcome", show_outcome(outcome))])
+        }
+        Command::Cancel { invocation } => ("cancel", vec![("target", raw(&invocation.to_string()))]),
+        Command::GetState { key, value } => {
+            let value = value.as_ref().map(|it| short(it));
+            ("getState", vec![("key", raw(key)), ("value", raw(&value))])
+        }
+        Command::SetState { key, value } => ("setState", vec![("key", raw(key)), ("value", short(value))]),
+        Command::ClearState { key } => ("clearState", vec![("key", raw(key))]),
+        Command::ClearAllState => ("clearAllState", Vec::new()),
+        Command::StateKeys { keys } => ("stateKeys", vec![("keys", raw(keys))]),
+    }
+}
+
+fn show_outcome(outcome: &Outcome) -> Box<RawValue> {
+    raw(&OutcomeModel::new(outcome, short))
+}
+
+fn short(payload: &[u8]) -> Box<RawValue> {
+    model::short_value(payload, PAYLOAD_SHOWN_BYTES_MAX)
+}

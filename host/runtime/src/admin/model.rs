@@ -1,0 +1,249 @@
+//! What operators see, as JSON. Names of fields are camel case.
+
+use axum::response::{IntoResponse as _, Response};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, Media, Revision, Service, ServiceKind};
+use holiday_core::error::ErrorCode;
+use holiday_core::time::Timestamp;
+use holiday_core::value::Outcome;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::error::Error;
+use crate::driver::Catalog;
+
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(json) => {
+            (status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
+        }
+        Err(error) => {
+            let message = format!("the answer cannot be written: {error}");
+            Error::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, message).into_response()
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeploymentModel {
+    id: String,
+    digest: String,
+    uri: String,
+    created_at: Option<String>,
+    services: Vec<ServiceSummary>,
+    /// Invocations that run on it and have not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) in_flight: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServiceSummary {
+    pub(super) name: String,
+    pub(super) revision: u32,
+    ty: &'static str,
+    handlers: Vec<HandlerSummary>,
+}
+
+#[derive(Debug, Serialize)]
+struct HandlerSummary {
+    name: String,
+    ty: &'static str,
+}
+
+impl DeploymentModel {
+    /// Shows `deployment`, one of `all`.
+    pub(super) fn new(deployment: &Deployment, all: &[Deployment], catalog: &Catalog) -> Self {
+        let services = deployment.services.iter().map(|service| ServiceSummary {
+            name: service.name.clone(),
+            revision: revision(service, deployment, all, catalog),
+            ty: service_type(service.kind),
+            handlers: service.handlers.iter().map(HandlerSummary::new).collect(),
+        });
+        DeploymentModel {
+            id: deployment.id.to_string(),
+            digest: deployment.digest.to_string(),
+            uri: deployment.origin.clone(),
+            created_at: time(deployment.registered_at),
+            services: services.collect(),
+            in_flight: None,
+        }
+    }
+
+    /// The old shape.
+    pub(super) fn into_endpoint(self) -> EndpointModel {
+        let services = self.services.into_iter();
+        let services = services.map(|it| EndpointService { name: it.name, revision: it.revision }).collect();
+        EndpointModel { id: self.id, uri: self.uri, protocol_type: "BidiStream", services }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct EndpointModel {
+    id: String,
+    uri: String,
+    protocol_type: &'static str,
+    services: Vec<EndpointService>,
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointService {
+    name: String,
+    revision: u32,
+}
+
+impl HandlerSummary {
+    fn new(handler: &Handler) -> Self {
+        HandlerSummary { name: handler.name.clone(), ty: handler_type(handler.mode) }
+    }
+}
+
+/// The revision of a service that a deployment brought. Only the latest one's number is stored; an older one
+/// is counted by the time of registration.
+fn revision(service: &Service, deployment: &Deployment, all: &[Deployment], catalog: &Catalog) -> u32 {
+    let latest = catalog.revisions.get(&service.name).filter(|latest| latest.deployment == deployment.id);
+    let is_earlier =
+        |it: &&Deployment| it.registered_at <= deployment.registered_at && it.id != deployment.id;
+    let has_service = |it: &&Deployment| it.services.iter().any(|other| other.name == service.name);
+    match latest {
+        Some(latest) => latest.number,
+        None => all.iter().filter(is_earlier).filter(has_service).fold(1, |number, _| number + 1),
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServiceModel {
+    name: String,
+    revision: u32,
+    ty: &'static str,
+    deployment: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documentation: Option<String>,
+    handlers: Vec<HandlerModel>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HandlerModel {
+    name: String,
+    ty: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documentation: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<MediaModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<MediaModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_ms: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MediaModel {
+    content_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<Box<RawValue>>,
+}
+
+impl ServiceModel {
+    pub(super) fn new(revision: &Revision) -> Self {
+        let service = &revision.service;
+        ServiceModel {
+            name: service.name.clone(),
+            revision: revision.number,
+            ty: service_type(service.kind),
+            deployment: revision.deployment.to_string(),
+            documentation: service.documentation.clone(),
+            handlers: service.handlers.iter().map(HandlerModel::new).collect(),
+        }
+    }
+}
+
+impl HandlerModel {
+    pub(super) fn new(handler: &Handler) -> Self {
+        HandlerModel {
+            name: handler.name.clone(),
+            ty: handler_type(handler.mode),
+            documentation: handler.documentation.clone(),
+            input: handler.input.as_ref().map(MediaModel::new),
+            output: handler.output.as_ref().map(MediaModel::new),
+            retention_ms: handler.options.retention_ms,
+        }
+    }
+}
+
+impl MediaModel {
+    fn new(media: &Media) -> Self {
+        let schema = media.schema.as_deref().map(|it| value(it.as_bytes()));
+        MediaModel { content_type: media.content_type.clone(), schema }
+    }
+}
+
+fn service_type(kind: ServiceKind) -> &'static str {
+    match kind {
+        ServiceKind::Service => "Service",
+        ServiceKind::Object => "VirtualObject",
+        ServiceKind::Workflow => "Workflow",
+    }
+}
+
+fn handler_type(mode: HandlerMode) -> &'static str {
+    match mode {
+        HandlerMode::Exclusive => "Exclusive",
+        HandlerMode::Shared => "Shared",
+        HandlerMode::WorkflowRun => "Workflow",
+    }
+}
+
+/// How an invocation or an operation ended.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum OutcomeModel {
+    Success(Box<RawValue>),
+    Failure { code: u16, message: String },
+}
+
+impl OutcomeModel {
+    pub(super) fn new(outcome: &Outcome, show: impl FnOnce(&[u8]) -> Box<RawValue>) -> Self {
+        match outcome {
+            Outcome::Success(payload) => OutcomeModel::Success(show(payload)),
+            Outcome::Failure(failure) => {
+                OutcomeModel::Failure { code: failure.code, message: failure.message.clone() }
+            }
+        }
+    }
+}
+
+/// Shows a payload: JSON as it is, nothing as `null`, else `{"text": …}` or `{"hex": …}`.
+pub(super) fn value(payload: &[u8]) -> Box<RawValue> {
+    let text = std::str::from_utf8(payload);
+    let json = text.ok().and_then(|text| serde_json::from_str::<Box<RawValue>>(text).ok());
+    json.unwrap_or_else(|| match text {
+        Ok("") => RawValue::NULL.to_owned(),
+        Ok(text) => raw(&serde_json::json!({ "text": text })),
+        Err(_) => raw(
+            &serde_json::json!({ "hex": payload.iter().map(|it| format!("{it:02x}")).collect::<String>() }),
+        ),
+    })
+}
+
+/// Like [`value`], but of a payload with more than `max` bytes only the size: `{"bytes": 100000}`.
+pub(super) fn short_value(payload: &[u8], max: usize) -> Box<RawValue> {
+    match payload.len() <= max {
+        true => value(payload),
+        false => raw(&serde_json::json!({ "bytes": payload.len() })),
+    }
+}
+
+pub(super) fn raw(value: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// A time as RFC 3339; `None` for one that no calendar has.
+pub(super) fn time(at: Timestamp) -> Option<String> {
+    let millis = i64::try_from(at.as_millis()).ok()?;
+    jiff::Timestamp::from_millisecond(millis).ok().map(|it| it.to_string())
+}

@@ -1,0 +1,67 @@
+//! What operators ask with: parameters after the `?`.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use holiday_core::error::ErrorCode;
+use percent_encoding::percent_decode_str;
+
+use super::error::Error;
+
+/// The parameters of a query. One that is not known is an error: a filter with a typo must not show everything.
+#[derive(Debug, Default)]
+pub(super) struct Parameters(BTreeMap<String, String>);
+
+impl Parameters {
+    pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Error> {
+        let mut found = BTreeMap::new();
+        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let (name, value) = (decode(name)?, decode(value)?);
+            if !known.contains(&name.as_str()) {
+                return Err(unknown(&name, known));
+            }
+            if found.insert(name.clone(), value).is_some() {
+                return Err(malformed(format!("the parameter '{name}' is given twice")));
+            }
+        }
+        Ok(Parameters(found))
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    /// Takes a parameter that is more than text.
+    pub(super) fn parse<T: FromStr>(&mut self, name: &str) -> Result<Option<T>, Error> {
+        let Some(text) = self.take(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => Err(malformed(format!("the parameter '{name}' cannot be '{text}'"))),
+        }
+    }
+
+    /// Takes a parameter that is `true`, `false`, or just there.
+    pub(super) fn flag(&mut self, name: &str) -> Result<bool, Error> {
+        match self.take(name).as_deref() {
+            None | Some("false") => Ok(false),
+            Some("" | "true") => Ok(true),
+            Some(other) => Err(malformed(format!("the parameter '{name}' is true or false, not '{other}'"))),
+        }
+    }
+}
+
+pub(super) fn malformed(message: String) -> Error {
+    Error::bad_request(ErrorCode::MalformedPath, message)
+}
+
+fn unknown(name: &str, known: &[&str]) -> Error {
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    malformed(format!("there is no parameter '{name}'; here are: {known}"))
+}
+
+fn decode(text: &str) -> Result<String, Error> {
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8();
+    decoded.map(|it| it.into_owned()).map_err(|_| malformed(format!("'{text}' in the query is not UTF-8")))
+}

@@ -167,6 +167,10 @@ fn trip_of(host: &Host, id: &InvocationId) -> Option<String> {
 
 /// Retention is over: nothing is left of any invocation.
 pub(crate) fn when_forgotten(host: &Host) -> Checked {
+    for (service, key) in host.audit.objects.keys().filter(|(service, _)| service == "workflow") {
+        let values = host.state.object_state(service, key)?;
+        check!("no-row-leaks", values.is_empty(), "{service}/{key} is forgotten but holds {values:?}");
+    }
     let kept =
         [Family::Applied, Family::Deployment, Family::Revision, Family::ObjectState].map(|it| it as u8);
     for (key, _) in host.state.kv().rows() {

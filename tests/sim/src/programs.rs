@@ -62,7 +62,14 @@ pub(crate) fn deployment(version: u8, at: Timestamp) -> Deployment {
         service("workflow", ServiceKind::Workflow, &[("go", WorkflowRun), ("peek", Shared)]),
     ];
     let id = DeploymentId::of(&digest);
-    Deployment { id, digest, origin: format!("v{version}.wasm"), services, registered_at: at, metadata: std::collections::BTreeMap::new() }
+    Deployment {
+        id,
+        digest,
+        origin: format!("v{version}.wasm"),
+        services,
+        registered_at: at,
+        metadata: std::collections::BTreeMap::new(),
+    }
 }
 
 fn service(name: &str, kind: ServiceKind, handlers: &[(&str, HandlerMode)]) -> Service {

@@ -90,25 +90,42 @@ async fn every_code_is_explained() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_component_takes_over_while_the_old_one_finishes() {
-    // Two components with the same services and other bytes: a custom section makes the difference.
     let mut host = TestHost::start(Setup::guests(&["probe"])).await;
-    let old = host.ingress().send("/Probe/sleep", &json!({ "ms": 1_000 })).await;
-    let pinned = host.wait_for(&old, |it| it["deployment_id"].is_string()).await["deployment_id"].clone();
+    let (old, old_awakeable) = wait_for_awakeable(&host, "old").await;
 
+    // The same services with other bytes: a custom section makes the difference.
     let mut bytes = std::fs::read(guest("probe")).expect("it is built");
     bytes.extend_from_slice(b"\0\x05\x04next");
     let file = host.data_dir().with_file_name("next.wasm");
     std::fs::write(&file, bytes).expect("a temporary file");
     stdout(&host.run(&["dp", "register", file.to_str().expect("a path")]).await);
+    let (new, new_awakeable) = wait_for_awakeable(&host, "new").await;
 
-    let new = host.ingress().send("/Probe/sleep", &json!({ "ms": 1_000 })).await;
-    let other = host.wait_for(&new, |it| it["deployment_id"].is_string()).await["deployment_id"].clone();
-    assert_ne!(pinned, other);
+    let deployments = [deployment(&host, &old).await, deployment(&host, &new).await];
+    assert_ne!(deployments[0], deployments[1]);
     host.setup.components.clear();
     std::fs::remove_file(&file).expect("it is there");
     host.kill_and_start_again().await;
-    assert_eq!(host.invocation(&old).await["deployment_id"], pinned);
-    for invocation in [old, new] {
-        assert_eq!(host.ingress().attach(&invocation).await.ok(), json!(1_000));
+    assert_eq!([deployment(&host, &old).await, deployment(&host, &new).await], deployments);
+    for (invocation, awakeable) in [(old, old_awakeable), (new, new_awakeable)] {
+        let resolve = format!("/restate/awakeables/{awakeable}/resolve");
+        assert_eq!(host.ingress().post(&resolve, &json!("done")).await.status, 202);
+        assert_eq!(host.ingress().attach(&invocation).await.ok(), json!("done"));
     }
+}
+
+/// Starts a handler that waits, and returns its invocation and what it waits for.
+async fn wait_for_awakeable(host: &TestHost, name: &str) -> (String, String) {
+    let invocation = host.ingress().send("/Probe/awakeable", &json!({ "publish_to": name })).await;
+    loop {
+        if let Some(id) = host.state("ProbeObject", name).await["awakeables"][0].as_str() {
+            return (invocation, id.to_owned());
+        }
+    }
+}
+
+/// The component that an invocation began on.
+async fn deployment(host: &TestHost, invocation: &str) -> String {
+    let pinned = host.wait_for(invocation, |it| it["deployment"].is_string()).await;
+    pinned["deployment"].as_str().expect("a deployment").to_owned()
 }

@@ -84,7 +84,7 @@ async fn count(host: &TestHost, status: &str) -> usize {
     loop {
         let page = host.admin().get(&format!("/invocations?status={status}&limit=1000{cursor}")).await.ok();
         count += page["invocations"].as_array().expect("a list").len();
-        match page["next_cursor"].as_str() {
+        match page["nextCursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return count,
         }

@@ -16,6 +16,7 @@ pub(crate) struct Admin {
         value_name = "URL",
         default_value = "http://127.0.0.1:9070",
         env = "HOLIDAY_ADMIN",
+        hide_env_values = true,
         value_parser = parse_url
     )]
     url: Url,

@@ -30,6 +30,7 @@ pub(crate) struct Call {
         value_name = "URL",
         default_value = "http://127.0.0.1:8080",
         env = "HOLIDAY_INGRESS",
+        hide_env_values = true,
         value_parser = parse_url
     )]
     ingress: Url,

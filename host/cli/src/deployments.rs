@@ -133,9 +133,9 @@ impl Describe {
         print_fields(&[
             ("Id", field("id")),
             ("Digest", field("digest")),
-            ("Origin", field("origin")),
-            ("Registered", field("registered_at")),
-            ("In flight", field("in_flight")),
+            ("Origin", field("uri")),
+            ("Registered", field("createdAt")),
+            ("In flight", field("inFlight")),
         ]);
         let rows = items(&answer, "services").iter().map(service_fields).collect();
         print_table(&["SERVICE", "REVISION", "KIND", "HANDLERS"], rows, "It has no services.");
@@ -155,7 +155,17 @@ fn service_rows(deployment: &Value) -> Vec<Vec<String>> {
 }
 
 fn service_fields(service: &Value) -> Vec<String> {
-    vec![cell(&service["name"]), cell(&service["revision"]), cell(&service["ty"]), handler_names(service)]
+    vec![cell(&service["name"]), cell(&service["revision"]), kind(service), handler_names(service)]
+}
+
+/// The kind of a service in the words of this project.
+pub(crate) fn kind(service: &Value) -> String {
+    match service["ty"].as_str() {
+        Some("Service") => "service".to_owned(),
+        Some("VirtualObject") => "object".to_owned(),
+        Some("Workflow") => "workflow".to_owned(),
+        _ => cell(&service["ty"]),
+    }
 }
 
 pub(crate) fn handler_names(service: &Value) -> String {

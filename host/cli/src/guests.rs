@@ -203,8 +203,18 @@ mod tests {
 
     #[test]
     fn a_guest_is_a_cdylib_that_uses_the_sdk() {
-        check("/w", expect![[]]);
-        check("/w/guests", expect![[]]);
-        check("/w/other", expect![[]]);
+        check(
+            "/w",
+            expect![[
+                r#"guest [Guest { package: "trips", target: "my_trips" }] from ["/w/guests/trips", "/w/sdk", "/w/sdk/macros"]"#
+            ]],
+        );
+        check(
+            "/w/guests",
+            expect![[
+                r#"guest [Guest { package: "trips", target: "my_trips" }] from ["/w/guests/trips", "/w/sdk", "/w/sdk/macros"]"#
+            ]],
+        );
+        check("/w/other", expect!["nothing"]);
     }
 }

@@ -16,7 +16,11 @@ fn the_help_of_every_command_is_in_help_txt() {
 fn write_help(mut command: Command, parent: &str, text: &mut String) {
     let name = format!("{parent}{}", command.get_name());
     command = command.bin_name(&name).term_width(100);
-    writeln!(text, "$ {name} --help\n{}", command.render_long_help()).expect("writing to a string works");
+    writeln!(text, "$ {name} --help").expect("writing to a string works");
+    for line in command.render_long_help().to_string().lines() {
+        writeln!(text, "{}", line.trim_end()).expect("writing to a string works");
+    }
+    text.push('\n');
     let subcommands: Vec<Command> = command.get_subcommands().cloned().collect();
     for subcommand in subcommands.into_iter().filter(|it| it.get_name() != "help") {
         write_help(subcommand, &format!("{name} "), text);

@@ -16,21 +16,39 @@ use crate::output;
 use crate::try_it;
 
 /// How long running attempts get to reach a point where they can be continued from.
-const STOP_MAX: Duration = Duration::from_secs(10);
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// How a host is set up.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Hosting {
     /// Where the log, the state and the components are kept; created when it does not exist
-    #[arg(long, value_name = "DIR", default_value = ".holiday/data", env = "HOLIDAY_DATA_DIR")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".holiday/data",
+        env = "HOLIDAY_DATA_DIR",
+        hide_env_values = true
+    )]
     data_dir: PathBuf,
 
     /// The address for callers
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "HOLIDAY_INGRESS_ADDR")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8080",
+        env = "HOLIDAY_INGRESS_ADDR",
+        hide_env_values = true
+    )]
     ingress: SocketAddr,
 
     /// The address for operators; whoever reaches it may do everything
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9070", env = "HOLIDAY_ADMIN_ADDR")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:9070",
+        env = "HOLIDAY_ADMIN_ADDR",
+        hide_env_values = true
+    )]
     admin: SocketAddr,
 
     /// A variable that guests see as their configuration; can be given many times
@@ -194,9 +212,9 @@ impl StopSignals {
 pub(crate) async fn stop(host: Host, signals: &mut StopSignals) {
     eprintln!("Stopping; what is under way continues after the next start. Once more to stop at once.");
     tokio::select! {
-        stopped = tokio::time::timeout(STOP_MAX, host.shutdown()) => {
+        stopped = tokio::time::timeout(STOP_GRACE, host.shutdown()) => {
             if stopped.is_err() {
-                eprintln!("Not everything has stopped in {STOP_MAX:?}; leaving it.");
+                eprintln!("Not everything has stopped in {STOP_GRACE:?}; leaving it.");
             }
         }
         () = signals.next() => eprintln!("Stopping at once."),

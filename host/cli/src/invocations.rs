@@ -144,8 +144,9 @@ impl List {
             print_json(&answer);
             return Ok(());
         }
-        let row =
-            |it: &Value| vec![cell(&it["id"]), target(it), cell(&it["status"]), cell(&it["created_at"])];
+        let row = |it: &Value| {
+            vec![cell(&it["id"]), cell(&it["target"]), cell(&it["status"]), cell(&it["createdAt"])]
+        };
         let rows = items(&answer, "invocations").iter().map(row).collect();
         print_table(&["INVOCATION", "TARGET", "STATUS", "CREATED"], rows, "There are no such invocations.");
         Ok(())
@@ -163,22 +164,52 @@ impl Describe {
         }
         print_invocation(&invocation);
         print("");
-        let row = |it: &Value| vec![cell(&it["index"]), cell(&it["at"]), cell(&it["entry"])];
-        let rows = items(&journal, "entries").iter().map(row).collect();
-        print_table(&["INDEX", "AT", "ENTRY"], rows, "Its journal is empty.");
+        let rows = items(&journal, "entries").iter().map(entry_row).collect();
+        print_table(&["INDEX", "AT", "COMMAND", "ANSWER"], rows, "Its journal is empty.");
         Ok(())
     }
 }
 
+/// What concerns the invocation in its status; what does not is absent.
 fn print_invocation(invocation: &Value) {
-    let Some(fields) = invocation.as_object() else { return };
-    let fields: Vec<(&str, String)> = fields.iter().map(|(name, it)| (name.as_str(), cell(it))).collect();
-    print_fields(&fields);
+    let field = |name: &str| cell(&invocation[name]);
+    let failure = &invocation["lastFailure"];
+    let last_failure = match failure["message"].as_str() {
+        Some(message) => format!("{message} ({} in a row)", failure["count"]),
+        None => String::new(),
+    };
+    print_fields(&[
+        ("Id", field("id")),
+        ("Target", field("target")),
+        ("Status", field("status")),
+        ("Reason", field("reason")),
+        ("Last failure", last_failure),
+        ("Failing steps", field("failingRuns")),
+        ("Next attempt", field("nextAttemptAt")),
+        ("Starts", field("startsAt")),
+        ("Attempt", field("attempt")),
+        ("Deployment", field("deployment")),
+        ("Invoked by", field("invokedBy")),
+        ("Idempotency key", field("idempotencyKey")),
+        ("Created", field("createdAt")),
+        ("Completed", field("completedAt")),
+        ("Kept until", field("expiresAt")),
+        ("Input", invocation.get("input").map_or_else(String::new, Value::to_string)),
+        ("Outcome", answer(invocation)),
+    ]);
 }
 
-fn target(invocation: &Value) -> String {
-    let parts = ["service", "key", "handler"].map(|name| cell(&invocation[name]));
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+fn entry_row(entry: &Value) -> Vec<String> {
+    vec![cell(&entry["index"]), cell(&entry["at"]), cell(&entry["command"]), answer(&entry["completion"])]
+}
+
+/// How the world answered a command, if it has.
+fn answer(completion: &Value) -> String {
+    match (completion["outcome"].get("success"), completion["outcome"].get("failure")) {
+        (Some(value), _) => value.to_string(),
+        (_, Some(failure)) => format!("failed: {}", cell(&failure["message"])),
+        _ => String::new(),
+    }
 }
 
 impl Steer {

@@ -30,7 +30,7 @@ use crate::failure::Result;
 
 /// Durable execution for WebAssembly components
 #[derive(Debug, Parser)]
-#[command(name = "holiday-host", version, propagate_version = true)]
+#[command(name = "holiday-host", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

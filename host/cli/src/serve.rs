@@ -33,7 +33,7 @@ impl Serve {
         match ready {
             Some(Ok(())) => {}
             Some(Err(failure)) => {
-                hosting::stop(host, &mut signals).await;
+                host.shutdown().await;
                 return Err(failure);
             }
             None => {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::admin::Admin;
-use crate::deployments::{JSON, handler_names, items};
+use crate::deployments::{JSON, handler_names, items, kind};
 use crate::failure::Result;
 use crate::output::{cell, print_json, print_table};
 
@@ -44,9 +44,9 @@ impl Services {
         let row = |service: &Value| {
             vec![
                 cell(&service["name"]),
-                cell(&service["ty"]),
+                kind(service),
                 cell(&service["revision"]),
-                cell(&service["deployment_id"]),
+                cell(&service["deployment"]),
                 handler_names(service),
             ]
         };

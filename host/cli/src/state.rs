@@ -55,7 +55,6 @@ impl State {
 }
 
 fn rows(answer: &Value) -> Vec<Vec<String>> {
-    let values = answer.get("state").unwrap_or(answer);
-    let Some(values) = values.as_object() else { return Vec::new() };
+    let Some(values) = answer["state"].as_object() else { return Vec::new() };
     values.iter().map(|(key, value)| vec![key.clone(), value.to_string()]).collect()
 }

@@ -18,7 +18,7 @@ use crate::bench::shape::{Exchange, Shape};
 use crate::failure::{Failure, Result};
 
 /// The host may take this long for one answer.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
 pub(super) struct Measured {
@@ -31,7 +31,7 @@ pub(super) struct Measured {
 
 impl Measured {
     fn new() -> Self {
-        let highest = 2 * u64::try_from(ANSWER_MAX.as_micros()).expect("seconds");
+        let highest = 2 * u64::try_from(ANSWER_WAIT.as_micros()).expect("seconds");
         let latency_us = Histogram::new_with_max(highest, 3).expect("the bounds are fixed");
         Measured { elapsed: Duration::ZERO, errors: 0, first_error: None, answered: 0, latency_us }
     }
@@ -126,9 +126,9 @@ async fn connect_and_call(
         number += 1;
         let exchange = shape.exchange(prefix, number);
         let start = Instant::now();
-        let answer = tokio::time::timeout(ANSWER_MAX, call(&mut sender, &host, &exchange)).await;
+        let answer = tokio::time::timeout(ANSWER_WAIT, call(&mut sender, &host, &exchange)).await;
         let answer =
-            answer.unwrap_or_else(|_| Err(format!("{}: no answer in {ANSWER_MAX:?}", exchange.path)));
+            answer.unwrap_or_else(|_| Err(format!("{}: no answer in {ANSWER_WAIT:?}", exchange.path)));
         let is_over = answer.is_err();
         measured.borrow_mut().record(start.elapsed(), answer);
         if is_over {

@@ -69,7 +69,8 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "DIR", default_value = ".")]
     scratch_dir: PathBuf,
 
-    #[arg(long, help = crate::deployments::JSON)]
+    /// Print the result as JSON
+    #[arg(long)]
     json: bool,
 }
 

@@ -8,7 +8,6 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::response::Response;
 use bytes::Bytes;
-use holiday_core::deployment::Deployment;
 use holiday_core::engine::Refusal;
 use holiday_core::error::ErrorCode;
 use holiday_core::id::DeploymentId;
@@ -84,15 +83,12 @@ pub(super) async fn register(admin: Shared, request: Request) -> Result<Response
     let Ok(_turn) = admin.uploads.acquire().await else { unreachable!("it is never closed") };
     let body = read(&admin, body).await?;
     let (source, options) = understand(&parts, body)?;
+    let is_rehearsal = options.dry_run;
     let registered = admin.ports.registrar.register(source, options).await?;
     let all = admin.query(|state| state.deployments()).await?;
-    let shown = show(&admin, &registered.deployment, &all);
-    let status = if registered.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let shown = DeploymentModel::new(&registered.deployment, &all, &admin.handle.catalog());
+    let status = if registered.is_new && !is_rehearsal { StatusCode::CREATED } else { StatusCode::OK };
     Ok(model::json(status, &shown))
-}
-
-fn show(admin: &Admin, deployment: &Deployment, all: &[Deployment]) -> DeploymentModel {
-    DeploymentModel::new(deployment, all, &admin.handle.catalog())
 }
 
 async fn read(admin: &Admin, body: Body) -> Result<Bytes, Error> {

@@ -28,12 +28,11 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use holiday_core::deployment::Deployment;
 use holiday_core::error::ErrorCode;
-use holiday_core::state::{State, StoreError};
+use holiday_core::state::StoreError;
 use http::{Method, Uri};
 use tokio::sync::Semaphore;
 
-use crate::driver::Handle;
-use crate::store::Overlay;
+use crate::driver::{Handle, HostState};
 use error::Error;
 
 /// Rows of the state that one query reads; the driver does nothing else meanwhile.
@@ -148,7 +147,7 @@ impl Admin {
     /// Reads the state; `read` looks at no more than [`QUERY_ROWS_MAX`] rows or so.
     async fn query<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&State<Overlay>) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&HostState) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Error> {
         Ok(self.handle.query(read).await??)
     }

@@ -1,5 +1,7 @@
 //! What operators see, as JSON. Names of fields are camel case.
 
+use std::collections::BTreeMap;
+
 use axum::response::{IntoResponse as _, Response};
 use holiday_core::deployment::{Deployment, Handler, HandlerMode, Media, Revision, Service, ServiceKind};
 use holiday_core::error::ErrorCode;
@@ -32,6 +34,8 @@ pub(super) struct DeploymentModel {
     digest: String,
     uri: String,
     created_at: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
     services: Vec<ServiceSummary>,
     /// Invocations that run on it and have not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +71,7 @@ impl DeploymentModel {
             digest: deployment.digest.to_string(),
             uri: deployment.origin.clone(),
             created_at: time(deployment.registered_at),
+            metadata: deployment.metadata.clone(),
             services: services.collect(),
             in_flight: None,
         }

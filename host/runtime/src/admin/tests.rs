@@ -43,7 +43,7 @@ impl Registrar for Known {
 }
 
 fn ports(registrar: Arc<Known>) -> AdminPorts {
-    AdminPorts { registrar, component_bytes_max: 64, version: "0.1.0" }
+    AdminPorts { registrar, component_bytes_max: 256, version: "0.1.0" }
 }
 
 /// Both doors: that of the operators is below `/admin`.
@@ -80,17 +80,44 @@ fn deployments() {
             "GET /admin/deployments/dp_1111111111111111",
             "GET /admin/deployments/trips",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /admin/deployments
+              200 content-type: application/json
+              {"deployments":[{"createdAt":"1970-01-01T00:00:00Z","digest":"sha256:57866688516348020722abcc019831a8906345913d5e91661ac4869c2d5e13c3","id":"dp_BorymWRzeBiZovyJ1SjRT5","services":[{"handlers":[{"name":"reserve","ty":"Exclusive"},{"name":"wrapped","ty":"Exclusive"},{"name":"any","ty":"Exclusive"},{"name":"find","ty":"Exclusive"},{"name":"copy","ty":"Exclusive"},{"name":"ping","ty":"Exclusive"},{"name":"fail","ty":"Exclusive"},{"name":"stumble","ty":"Exclusive"},{"name":"wait","ty":"Exclusive"}],"name":"trips","revision":1,"ty":"Service"},{"handlers":[{"name":"add","ty":"Exclusive"},{"name":"get","ty":"Shared"},{"name":"wait","ty":"Exclusive"}],"name":"cart","revision":1,"ty":"VirtualObject"},{"handlers":[{"name":"Run","ty":"Workflow"},{"name":"status","ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}],"uri":"file:///guests/trips.wasm"}]}
+            GET /admin/endpoints
+              200 content-type: application/json
+              {"endpoints":[{"id":"dp_BorymWRzeBiZovyJ1SjRT5","protocol_type":"BidiStream","services":[{"name":"trips","revision":1},{"name":"cart","revision":1},{"name":"Booking","revision":1}],"uri":"file:///guests/trips.wasm"}]}
+            GET /admin/deployments/dp_1111111111111111
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0046","message":"there is no deployment dp_1111111111111111","request_id":"req_…"}
+            GET /admin/deployments/trips
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0030","message":"'trips' is not a deployment id: it should be 'dp_' and 22 base58 characters or so","request_id":"req_…"}
+        "#]],
     );
 }
 
 #[test]
 fn a_deployment_counts_what_runs_on_it() {
     let host = Host::start(both_doors);
-    host.check(&["POST /trips/wait/send", "POST /trips/wait/send?delay=1h"], expect![[""]]);
+    host.check(
+        &["POST /trips/wait/send", "POST /trips/wait/send?delay=1h"],
+        expect![[r#"
+        POST /trips/wait/send
+          202 content-type: application/json x-restate-id: inv_1
+          {"invocationId":"inv_1","status":"Accepted"}
+        POST /trips/wait/send?delay=1h
+          202 content-type: application/json x-restate-id: inv_2
+          {"executionTime":"in 1 h","invocationId":"inv_2","status":"Accepted"}
+    "#]],
+    );
     host.until_status("inv_1", "suspended");
     let request = format!("GET /admin/deployments/{}", harness::deployment().id);
-    host.check(&[&request], expect![[""]]);
+    host.check(&[&request], expect![[r#"
+        GET /admin/deployments/dp_BorymWRzeBiZovyJ1SjRT5
+          200 content-type: application/json
+          {"createdAt":"1970-01-01T00:00:00Z","digest":"sha256:57866688516348020722abcc019831a8906345913d5e91661ac4869c2d5e13c3","id":"dp_BorymWRzeBiZovyJ1SjRT5","inFlight":1,"services":[{"handlers":[{"name":"reserve","ty":"Exclusive"},{"name":"wrapped","ty":"Exclusive"},{"name":"any","ty":"Exclusive"},{"name":"find","ty":"Exclusive"},{"name":"copy","ty":"Exclusive"},{"name":"ping","ty":"Exclusive"},{"name":"fail","ty":"Exclusive"},{"name":"stumble","ty":"Exclusive"},{"name":"wait","ty":"Exclusive"}],"name":"trips","revision":1,"ty":"Service"},{"handlers":[{"name":"add","ty":"Exclusive"},{"name":"get","ty":"Shared"},{"name":"wait","ty":"Exclusive"}],"name":"cart","revision":1,"ty":"VirtualObject"},{"handlers":[{"name":"Run","ty":"Workflow"},{"name":"status","ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}],"uri":"file:///guests/trips.wasm"}
+    "#]]);
 }
 
 #[test]
@@ -103,7 +130,23 @@ fn services() {
             "GET /admin/services/booking",
             "GET /admin/services/cart/handlers/drop",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /admin/services/Booking
+              200 content-type: application/json
+              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"Run","output":{"contentType":"application/json","schema":{}},"ty":"Workflow"},{"name":"status","output":{"contentType":"application/json","schema":{}},"ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}
+            GET /admin/services/cart/handlers
+              200 content-type: application/json
+              {"handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"add","output":{"contentType":"application/json","schema":{}},"ty":"Exclusive"},{"name":"get","output":{"contentType":"application/json","schema":{}},"ty":"Shared"},{"name":"wait","output":{"contentType":"application/json","schema":{}},"ty":"Exclusive"}]}
+            GET /admin/services/trips/handlers/copy
+              200 content-type: application/json
+              {"input":{"contentType":"image/*"},"name":"copy","output":{"contentType":"image/png"},"ty":"Exclusive"}
+            GET /admin/services/booking
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0001","message":"there is no service 'booking'","request_id":"req_…"}
+            GET /admin/services/cart/handlers/drop
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0002","message":"service 'cart' has no handler 'drop'","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -125,13 +168,54 @@ fn registration() {
             "POST /deployments",
             "PUT /deployments",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /deployments?force=true ~ content-type: application/wasm ~ a component
+              201 content-type: application/json
+              {"createdAt":"1970-01-01T00:00:00Z","digest":"sha256:57866688516348020722abcc019831a8906345913d5e91661ac4869c2d5e13c3","id":"dp_BorymWRzeBiZovyJ1SjRT5","services":[{"handlers":[{"name":"reserve","ty":"Exclusive"},{"name":"wrapped","ty":"Exclusive"},{"name":"any","ty":"Exclusive"},{"name":"find","ty":"Exclusive"},{"name":"copy","ty":"Exclusive"},{"name":"ping","ty":"Exclusive"},{"name":"fail","ty":"Exclusive"},{"name":"stumble","ty":"Exclusive"},{"name":"wait","ty":"Exclusive"}],"name":"trips","revision":1,"ty":"Service"},{"handlers":[{"name":"add","ty":"Exclusive"},{"name":"get","ty":"Shared"},{"name":"wait","ty":"Exclusive"}],"name":"cart","revision":1,"ty":"VirtualObject"},{"handlers":[{"name":"Run","ty":"Workflow"},{"name":"status","ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}],"uri":"file:///guests/trips.wasm"}
+            POST /endpoints ~ {"uri": "file:///guests/my%20trips.wasm"}
+              200 content-type: application/json
+              {"createdAt":"1970-01-01T00:00:00Z","digest":"sha256:57866688516348020722abcc019831a8906345913d5e91661ac4869c2d5e13c3","id":"dp_BorymWRzeBiZovyJ1SjRT5","services":[{"handlers":[{"name":"reserve","ty":"Exclusive"},{"name":"wrapped","ty":"Exclusive"},{"name":"any","ty":"Exclusive"},{"name":"find","ty":"Exclusive"},{"name":"copy","ty":"Exclusive"},{"name":"ping","ty":"Exclusive"},{"name":"fail","ty":"Exclusive"},{"name":"stumble","ty":"Exclusive"},{"name":"wait","ty":"Exclusive"}],"name":"trips","revision":1,"ty":"Service"},{"handlers":[{"name":"add","ty":"Exclusive"},{"name":"get","ty":"Shared"},{"name":"wait","ty":"Exclusive"}],"name":"cart","revision":1,"ty":"VirtualObject"},{"handlers":[{"name":"Run","ty":"Workflow"},{"name":"status","ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}],"uri":"file:///guests/trips.wasm"}
+            POST /deployments ~ {"path": "guests/trips.wasm", "force": true, "dry_run": true, "metadata": {"by": "ann"}}
+              200 content-type: application/json
+              {"createdAt":"1970-01-01T00:00:00Z","digest":"sha256:57866688516348020722abcc019831a8906345913d5e91661ac4869c2d5e13c3","id":"dp_BorymWRzeBiZovyJ1SjRT5","services":[{"handlers":[{"name":"reserve","ty":"Exclusive"},{"name":"wrapped","ty":"Exclusive"},{"name":"any","ty":"Exclusive"},{"name":"find","ty":"Exclusive"},{"name":"copy","ty":"Exclusive"},{"name":"ping","ty":"Exclusive"},{"name":"fail","ty":"Exclusive"},{"name":"stumble","ty":"Exclusive"},{"name":"wait","ty":"Exclusive"}],"name":"trips","revision":1,"ty":"Service"},{"handlers":[{"name":"add","ty":"Exclusive"},{"name":"get","ty":"Shared"},{"name":"wait","ty":"Exclusive"}],"name":"cart","revision":1,"ty":"VirtualObject"},{"handlers":[{"name":"Run","ty":"Workflow"},{"name":"status","ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}],"uri":"file:///guests/trips.wasm"}
+            POST /deployments ~ content-type: application/octet-stream ~ not wasm
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0005","message":"it does not begin like a WebAssembly file","request_id":"req_…"}
+            POST /deployments ~ {"uri": "http://localhost:9080"}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0045","message":"'http://localhost:9080' is not a file; this host runs components: give file:///…/name.wasm, a path, or the bytes","request_id":"req_…"}
+            POST /deployments ~ {"uri": "file:trips.wasm", "path": "trips.wasm"}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0004","message":"the body has to name the component once, as 'uri' or as 'path'","request_id":"req_…"}
+            POST /deployments ~ {"url": "file:///trips.wasm"}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0004","message":"the body is neither a component (application/wasm) nor JSON such as {\"path\": \"guests/trips.wasm\"}: unknown field `url`, expected one of `uri`, `path`, `force`, `dryRun`, `dry_run`, `metadata` at line 1 column 6","request_id":"req_…"}
+            POST /deployments?drynru=true ~ {}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"there is no parameter 'drynru'; here are: force, dry_run","request_id":"req_…"}
+            POST /deployments
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0004","message":"the body is neither a component (application/wasm) nor JSON such as {\"path\": \"guests/trips.wasm\"}: EOF while parsing a value at line 1 column 0","request_id":"req_…"}
+            PUT /deployments
+              405 content-type: application/json allow: GET,HEAD,POST
+              {"code":405,"error_code":"HH0033","message":"/deployments does not take PUT","request_id":"req_…"}
+        "#]],
     );
-    let large = Request::post("/deployments").body(Body::from(vec![0; 65])).expect("a request");
-    host.check_request("65 bytes", large, expect![[""]]);
+    let large = Request::post("/deployments").body(Body::from(vec![0; 257])).expect("a request");
+    host.check_request("257 bytes", large, expect![[r#"
+        257 bytes
+          413 content-type: application/json
+          {"code":413,"error_code":"HH0013","message":"the component has more than the 256 bytes that are allowed","request_id":"req_…"}
+    "#]]);
     let asked = asked.asked.lock().expect("no panic");
     let asked: Vec<String> = asked.iter().map(|it| format!("{it:?}\n")).collect();
-    expect![[""]].assert_eq(&asked.concat());
+    expect![[r#"
+        (Bytes(b"a component"), RegisterOptions { force: true, dry_run: false, metadata: {} })
+        (File("/guests/my trips.wasm"), RegisterOptions { force: false, dry_run: false, metadata: {} })
+        (File("guests/trips.wasm"), RegisterOptions { force: true, dry_run: true, metadata: {"by": "ann"} })
+        (Bytes(b"not wasm"), RegisterOptions { force: false, dry_run: false, metadata: {} })
+    "#]]
+    .assert_eq(&asked.concat());
 }
 
 #[test]
@@ -147,7 +231,29 @@ fn invocations() {
             "POST /trips/stumble/send",
             "GET /restate/attach/inv_5",
         ],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+            POST /trips/wait/send?delay=1h
+              202 content-type: application/json x-restate-id: inv_2
+              {"executionTime":"in 1 h","invocationId":"inv_2","status":"Accepted"}
+            POST /cart/ann/wait/send
+              202 content-type: application/json x-restate-id: inv_3
+              {"invocationId":"inv_3","status":"Accepted"}
+            POST /cart/ann/add/send ~ {}
+              202 content-type: application/json x-restate-id: inv_4
+              {"invocationId":"inv_4","status":"Accepted"}
+            POST /trips/find/send ~ idempotency-key: k1 ~ x-tenant: t ~ "t1"
+              202 content-type: application/json x-restate-id: inv_5
+              {"invocationId":"inv_5","status":"Accepted"}
+            POST /trips/stumble/send
+              202 content-type: application/json x-restate-id: inv_6
+              {"invocationId":"inv_6","status":"Accepted"}
+            GET /restate/attach/inv_5
+              200 content-type: application/json x-restate-id: inv_5 idempotency-expires: in 24 h
+              "trips/find got ''t1'', x-tenant: t"
+        "#]],
     );
     host.until_status("inv_1", "suspended");
     host.until_status("inv_3", "suspended");
@@ -165,7 +271,38 @@ fn invocations() {
             "GET /admin/invocations?service=cart&key=bob",
             "GET /admin/invocations?status=completed",
         ],
-        expect![[""]],
+        expect![[r#"
+            GET /admin/invocations/inv_1
+              200 content-type: application/json
+              {"attempt":1,"createdAt":"in 0 h","deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handler":"wait","headers":[],"id":"inv_1","input":null,"journal":{"bytes":32,"commands":1,"notifications":0},"service":"trips","status":"suspended","suspendedOn":[0],"target":"trips/wait"}
+            GET /admin/invocations/inv_2
+              200 content-type: application/json
+              {"attempt":0,"createdAt":"in 0 h","handler":"wait","headers":[],"id":"inv_2","input":null,"journal":{"bytes":0,"commands":0,"notifications":0},"service":"trips","startsAt":"in 1 h","status":"scheduled","target":"trips/wait"}
+            GET /admin/invocations/inv_4
+              200 content-type: application/json
+              {"attempt":0,"createdAt":"in 0 h","handler":"add","headers":[["content-type","application/json"]],"id":"inv_4","input":{},"journal":{"bytes":0,"commands":0,"notifications":0},"key":"ann","service":"cart","status":"inboxed","target":"cart/ann/add"}
+            GET /admin/invocations/inv_5
+              200 content-type: application/json
+              {"completedAt":"in 0 h","createdAt":"in 0 h","expiresAt":"in 24 h","handler":"find","headers":[["x-tenant","t"],["content-type","application/json"]],"id":"inv_5","idempotencyKey":"k1","outcome":{"success":"trips/find got ''t1'', x-tenant: t"},"service":"trips","status":"completed","target":"trips/find"}
+            GET /admin/invocations/inv_1/journal
+              200 content-type: application/json
+              {"commands":1,"entries":[{"at":"in 0 h","command":"awakeable","index":0,"type":"awakeable"}],"invocation":"inv_1","notifications":0}
+            GET /admin/invocations/inv_5/journal
+              200 content-type: application/json
+              {"commands":0,"entries":[],"invocation":"inv_5","notifications":0}
+            GET /admin/invocations?service=trips&status=suspended
+              200 content-type: application/json
+              {"invocations":[{"attempt":1,"createdAt":"in 0 h","deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handler":"wait","id":"inv_1","journal":{"bytes":32,"commands":1,"notifications":0},"service":"trips","status":"suspended","suspendedOn":[0],"target":"trips/wait"}]}
+            GET /admin/invocations?service=cart&key=ann&handler=add
+              200 content-type: application/json
+              {"invocations":[{"attempt":0,"createdAt":"in 0 h","handler":"add","id":"inv_4","journal":{"bytes":0,"commands":0,"notifications":0},"key":"ann","service":"cart","status":"inboxed","target":"cart/ann/add"}]}
+            GET /admin/invocations?service=cart&key=bob
+              200 content-type: application/json
+              {"invocations":[]}
+            GET /admin/invocations?status=completed
+              200 content-type: application/json
+              {"invocations":[{"completedAt":"in 0 h","createdAt":"in 0 h","expiresAt":"in 24 h","handler":"find","id":"inv_5","idempotencyKey":"k1","service":"trips","status":"completed","target":"trips/find"}]}
+        "#]],
     );
 }
 
@@ -186,6 +323,7 @@ fn pages() {
         let Some(cursor) = page["nextCursor"].as_str() else { break };
         request = format!("GET /admin/invocations?service=cart&key=ann&limit=2&cursor={cursor}");
     }
+    ids.sort();
     ids.dedup();
     assert_eq!((sizes, ids.len()), (vec![2, 2, 1], 5));
 }
@@ -195,7 +333,17 @@ fn steering() {
     let host = Host::start(both_doors);
     host.check(
         &["POST /trips/wait/send", "POST /trips/wait/send", "POST /trips/reserve/send ~ {}"],
-        expect![[""]],
+        expect![[r#"
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+            POST /trips/wait/send
+              202 content-type: application/json x-restate-id: inv_2
+              {"invocationId":"inv_2","status":"Accepted"}
+            POST /trips/reserve/send ~ {}
+              202 content-type: application/json x-restate-id: inv_3
+              {"invocationId":"inv_3","status":"Accepted"}
+        "#]],
     );
     host.until_status("inv_1", "suspended");
     host.until_status("inv_2", "suspended");
@@ -218,7 +366,48 @@ fn steering() {
             "POST /admin/invocations/inv_2/kill",
             "GET /restate/attach/inv_1",
         ],
-        expect![[""]],
+        expect![[r#"
+            PATCH /admin/invocations/inv_1/pause
+              200
+            PATCH /admin/invocations/inv_1/pause
+              409 content-type: application/json
+              {"code":409,"error_code":"HH0047","message":"invocation inv_1 is paused, it cannot be paused","request_id":"req_…"}
+            PATCH /admin/invocations/inv_1/resume?deployment=latest
+              200
+            PATCH /admin/invocations/inv_1/resume?deployment=dp_111111111111111111111
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0030","message":"'dp_111111111111111111111' is not a deployment id: it should be 'dp_' and 22 base58 characters or so","request_id":"req_…"}
+            PATCH /admin/invocations/inv_1/cancel
+              202
+            PATCH /admin/invocations/inv_2/kill
+              200
+            PATCH /admin/invocations/inv_2/kill
+              409 content-type: application/json
+              {"code":409,"error_code":"HH0047","message":"invocation inv_2 is completed, it cannot be killed","request_id":"req_…"}
+            PATCH /admin/invocations/inv_3/purge
+              200
+            GET /admin/invocations/inv_3
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0018","message":"there is no invocation inv_3: it never was, or its retention has ended","request_id":"req_…"}
+            PATCH /admin/invocations/inv_3/purge
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0018","message":"there is no invocation inv_3: it never was, or its retention has ended","request_id":"req_…"}
+            PATCH /admin/invocations/inv_2/resume?on=latest
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"there is no parameter 'on'; here are: deployment","request_id":"req_…"}
+            PATCH /admin/invocations/inv_2/restart
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0048","message":"'restart' is not done to an invocation; these are: cancel, kill, pause, resume, purge","request_id":"req_…"}
+            PATCH /admin/invocations/inv_0/kill
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0030","message":"'inv_0' is not an invocation id: it should be 'inv_' and 32 base58 characters or so","request_id":"req_…"}
+            POST /admin/invocations/inv_2/kill
+              405 content-type: application/json allow: PATCH
+              {"code":405,"error_code":"HH0033","message":"/invocations/inv_2/kill does not take POST","request_id":"req_…"}
+            GET /restate/attach/inv_1
+              409 content-type: application/json x-restate-id: inv_1 x-restate-error-source: invocation
+              {"code":409,"error_code":"HH0016","message":"cancelled","request_id":"req_…"}
+        "#]],
     );
 }
 
@@ -232,6 +421,40 @@ fn filters_that_are_wrong() {
             "GET /admin/invocations?limit=many",
             "GET /admin/invocations?cursor=1",
             "GET /admin/invocations?service=a&service=b",
+        ],
+        expect![[r#"
+            GET /admin/invocations?state=running
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"there is no parameter 'state'; here are: service, handler, key, status, deployment, limit, cursor","request_id":"req_…"}
+            GET /admin/invocations?status=done
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"there is no status 'done'; there are: scheduled, inboxed, running, suspended, backing-off, paused, completed","request_id":"req_…"}
+            GET /admin/invocations?limit=0
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"the parameter 'limit' is from 1 to 1000, not 0","request_id":"req_…"}
+            GET /admin/invocations?limit=many
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"the parameter 'limit' cannot be 'many'","request_id":"req_…"}
+            GET /admin/invocations?cursor=1
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0030","message":"'1' is not an invocation id: it should be 'inv_' and 32 base58 characters or so","request_id":"req_…"}
+            GET /admin/invocations?service=a&service=b
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"the parameter 'service' is given twice","request_id":"req_…"}
+        "#]],
+    );
+}
+
+#[test]
+fn state() {
+    check(
+        &[
+            r#"POST /cart/ann/add ~ {"trip_id": "t1"}"#,
+            "GET /admin/state/cart/ann",
+            "GET /admin/state/cart/bob",
+            "GET /admin/state/trips/ann",
+            "GET /admin/state/carts/ann",
+            "GET /admin/state/cart/%ff",
         ],
         expect![[r#"
             POST /cart/ann/add ~ {"trip_id": "t1"}
@@ -257,23 +480,12 @@ fn filters_that_are_wrong() {
 }
 
 #[test]
-fn state() {
-    check(
-        &[
-            r#"POST /cart/ann/add ~ {"trip_id": "t1"}"#,
-            "GET /admin/state/cart/ann",
-            "GET /admin/state/cart/bob",
-            "GET /admin/state/trips/ann",
-            "GET /admin/state/carts/ann",
-            "GET /admin/state/cart/%ff",
-        ],
-        expect![[""]],
-    );
-}
-
-#[test]
 fn a_host_that_shuts_down() {
     let host = Host::start(both_doors);
     host.handle.shut_down();
-    host.check(&["GET /admin/health"], expect![[""]]);
+    host.check(&["GET /admin/health"], expect![[r#"
+        GET /admin/health
+          503 content-type: application/json retry-after: 1
+          {"code":503,"error_code":"HH0038","message":"the host is shutting down; send the request again in a moment","request_id":"req_…"}
+    "#]]);
 }

@@ -64,8 +64,11 @@ pub struct Accepted {
     pub previously: bool,
 }
 
+/// The state as the host stores it.
+pub type HostState = State<Overlay>;
+
 /// A read of the state, executed by the driver between two records.
-pub(super) type Query = Box<dyn FnOnce(&State<Overlay>) + Send>;
+pub(super) type Query = Box<dyn FnOnce(&HostState) + Send>;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -217,7 +220,7 @@ impl Handle {
     /// Reads the state between two records. What it sees may not be durable yet.
     pub async fn query<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&State<Overlay>) -> T + Send + 'static,
+        read: impl FnOnce(&HostState) -> T + Send + 'static,
     ) -> Result<T, HandleError> {
         let (found, reply) = oneshot::channel();
         self.request(Request::Query(Box::new(move |state| drop(found.send(read(state))))))?;

@@ -46,7 +46,7 @@ use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log, LogError};
 use crate::store::{ACTIVE_BYTES_MAX, Overlay};
 use attempts::Attempts;
 use checkpoint::{Checkpointer, Finished};
-pub use handle::{Accepted, Catalog, Handle, HandleError, Invoker};
+pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker};
 use handle::{Reply, Request, Shared};
 use replies::Replies;
 pub use writer::Statistics;

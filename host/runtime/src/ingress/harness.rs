@@ -5,6 +5,7 @@
 //! otherwise. In requests and answers alike, ids are `inv_1`, `inv_2`, … in the order in which the answers
 //! show them, and `awk_1` is the awakeable of `inv_1`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,7 +30,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower::ServiceExt as _;
 
-use crate::clock;
 use crate::driver::{self, DriverConfig, Handle, Invoker};
 use crate::log::MemoryLog;
 use crate::store::Overlay;
@@ -222,12 +222,14 @@ fn id_of(ids: &[String], word: &str) -> String {
     found.unwrap_or_else(|| word.to_owned())
 }
 
-/// How far a time is from now.
+/// How far a time is from now; one that is not near is shown as it is.
 fn in_hours(time: &str) -> String {
-    let time: jiff::Timestamp = time.parse().expect("RFC 3339");
-    let millis =
-        time.as_millisecond() - i64::try_from(clock::now().as_millis()).expect("before the year 292278994");
-    format!("in {} h", (millis + 30 * 60_000) / 3_600_000)
+    let parsed: jiff::Timestamp = time.parse().expect("RFC 3339");
+    let hours = parsed.duration_since(jiff::Timestamp::now()).as_secs_f64() / 3_600.0;
+    match hours.abs() < 100.0 {
+        true => format!("in {} h", hours.round().abs()),
+        false => time.to_owned(),
+    }
 }
 
 fn hide_times(json: &mut serde_json::Value) {
@@ -245,9 +247,9 @@ struct Handlers;
 impl Invoker for Handlers {
     fn start(&self, start: Start, _: UnboundedReceiver<News>, handle: Handle) {
         let attempt = start.attempt;
-        let answer = start.notifications.iter().find_map(|entry| match &entry.notification {
-            Notification::Completed { outcome, .. } => Some(outcome.clone()),
-            Notification::Cancelled { .. } => Some(Failure::cancelled().into()),
+        let answer = start.notifications.first().map(|entry| match &entry.notification {
+            Notification::Completed { outcome, .. } => outcome.clone(),
+            Notification::Cancelled { .. } => Failure::cancelled().into(),
         });
         let end = |outcome| vec![Event::End(End { attempt, outcome })];
         let events = match (start.target.handler.as_str(), answer) {
@@ -332,7 +334,7 @@ pub(crate) fn deployment() -> Deployment {
             ),
         ],
         registered_at: Timestamp::from_millis(0),
-        metadata: std::collections::BTreeMap::new(),
+        metadata: BTreeMap::new(),
     }
 }
 

@@ -120,7 +120,7 @@ fn check_content_type(destination: Destination<'_>, input: &Input, headers: &Hea
         return Ok(());
     }
     let hint = match essence(given) == "application/x-www-form-urlencoded" {
-        true => "; curl says so by itself: give it --json instead of -d",
+        true => "; many clients say so unasked: set the header to 'application/json'",
         false => "",
     };
     let message = format!("{} takes {}, not '{given}'{hint}", name_of(destination), input.content_type);

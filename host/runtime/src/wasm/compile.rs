@@ -81,11 +81,21 @@ pub(super) fn mistyped_export(error: &Error) -> ComponentError {
 }
 
 fn unknown_import(engine: &Engine, component: &Component, error: &Error) -> ComponentError {
-    let text = format!("{error:#}");
+    let text = error.to_string();
     let imports = component.component_type();
-    let import = imports.imports(engine).map(|(name, _)| name.to_owned()).find(|name| text.contains(name));
-    let import = import.unwrap_or_else(|| "?".to_owned());
-    let reason = version_mismatch(&import).unwrap_or(text);
+    let import =
+        imports.imports(engine).map(|(name, _)| name).find(|name| text.contains(&format!("`{name}`")));
+    let Some(import) = import.map(str::to_owned) else {
+        return ComponentError::UnknownImport { import: "?".to_owned(), reason: format!("{error:#}") };
+    };
+    let is_of_given = GIVEN.iter().any(|(package, _)| import.split('/').next() == Some(package));
+    let reason = match (version_mismatch(&import), is_of_given) {
+        (Some(mismatch), _) => mismatch,
+        (None, true) => error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": "),
+        (None, false) => {
+            "it gives WASI 0.2 and the guest contract, nothing else; build without what needs it".to_owned()
+        }
+    };
     ComponentError::UnknownImport { import, reason }
 }
 

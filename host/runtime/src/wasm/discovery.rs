@@ -208,7 +208,12 @@ fn options(
 
 /// A retry policy as a setting; what is absent is as in the host's default, `null` is no bound.
 #[derive(Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[serde(
+    default,
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    expecting = "an object such as {\"maxAttempts\": 3}"
+)]
 struct RetrySetting {
     initial_interval_ms: u64,
     factor: f64,
@@ -240,4 +245,169 @@ fn retry(value: &str) -> Result<RetryPolicy, String> {
         max_attempts: setting.max_attempts,
         max_duration_ms: setting.max_duration_ms,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn handler(name: &str, mode: manifest::HandlerMode) -> manifest::Handler {
+        manifest::Handler {
+            name: name.to_owned(),
+            mode,
+            input: None,
+            output: None,
+            documentation: None,
+            settings: Vec::new(),
+        }
+    }
+
+    fn object(name: &str) -> manifest::Service {
+        manifest::Service {
+            name: name.to_owned(),
+            kind: manifest::ServiceKind::Object,
+            handlers: vec![handler("h", manifest::HandlerMode::Exclusive)],
+            documentation: None,
+            settings: Vec::new(),
+        }
+    }
+
+    fn workflow(modes: &[manifest::HandlerMode]) -> manifest::Service {
+        let handlers = modes.iter().zip(["a", "b", "c"]).map(|(mode, name)| handler(name, *mode)).collect();
+        manifest::Service { kind: manifest::ServiceKind::Workflow, handlers, ..object("W") }
+    }
+
+    fn setting(name: &str, value: &str) -> manifest::Setting {
+        manifest::Setting { name: name.to_owned(), value: value.to_owned() }
+    }
+
+    fn check(described: Vec<manifest::Service>, expected: Expect) {
+        expected.assert_eq(&services(described).expect_err("it makes no sense"));
+    }
+
+    #[test]
+    fn names_are_distinct_and_fit_into_paths() {
+        check(vec![], expect!["the component describes no services; export at least one"]);
+        check(vec![object("A"), object("A")], expect!["there are two services named 'A'; rename one"]);
+        check(vec![object("")], expect!["the name of a service is empty; give it one"]);
+        check(
+            vec![object("a/b")],
+            expect!["the name of a service, 'a/b', has a '/' in it, which a path cannot hold"],
+        );
+        check(
+            vec![object("a\n")],
+            expect![[r#"the name of a service, 'a\n', has a '\n' in it, which a path cannot hold"#]],
+        );
+        check(vec![object(&"x".repeat(257))], expect!["the name of a service has 257 bytes, more than 256"]);
+        check(
+            vec![object("RestateAdmin")],
+            expect!["service 'RestateAdmin' begins with 'restate', which is reserved; rename it"],
+        );
+        let twice =
+            vec![handler("h", manifest::HandlerMode::Shared), handler("h", manifest::HandlerMode::Shared)];
+        check(
+            vec![manifest::Service { handlers: twice, ..object("A") }],
+            expect!["service 'A' has two handlers named 'h'; rename one"],
+        );
+        check(
+            vec![manifest::Service { handlers: vec![], ..object("A") }],
+            expect!["service 'A' has no handlers; add one"],
+        );
+        assert!(services(vec![object("provider::function")]).is_ok());
+    }
+
+    #[test]
+    fn a_workflow_has_one_run_handler() {
+        use manifest::HandlerMode::{Exclusive, Shared, WorkflowRun};
+        check(vec![workflow(&[Shared])], expect!["service 'W' is a workflow without a run handler; add one"]);
+        check(
+            vec![workflow(&[WorkflowRun, WorkflowRun])],
+            expect!["service 'W' is a workflow with two run handlers, 'a' and 'b'; keep one"],
+        );
+        check(
+            vec![workflow(&[WorkflowRun, Exclusive])],
+            expect![
+                "handler 'b' of service 'W' is exclusive, but beside its run handler a workflow has only shared ones"
+            ],
+        );
+        let run = vec![handler("run", WorkflowRun)];
+        check(
+            vec![manifest::Service { handlers: run, ..object("A") }],
+            expect![
+                "handler 'run' of service 'A' is a workflow's run handler, but service 'A' is no workflow"
+            ],
+        );
+        assert!(services(vec![workflow(&[Shared, WorkflowRun, Shared])]).is_ok());
+    }
+
+    #[test]
+    fn settings_are_known_and_well_formed() {
+        let with = |setting| vec![manifest::Service { settings: vec![setting], ..object("A") }];
+        check(
+            with(setting("retries", "3")),
+            expect![
+                "service 'A' has the setting 'retries', which the host does not know; it knows 'retry' and 'retention-ms'"
+            ],
+        );
+        check(
+            with(setting("retry", "3")),
+            expect![[
+                r#"setting 'retry' of service 'A' is 3: invalid type: integer `3`, expected an object such as {"maxAttempts": 3} at line 1 column 1"#
+            ]],
+        );
+        check(
+            with(setting("retry", r#"{"factor": 0.5}"#)),
+            expect![[r#"setting 'retry' of service 'A' is {"factor": 0.5}: its factor must be 1 or more"#]],
+        );
+        check(
+            with(setting("retry", r#"{"maxAttempts": 0}"#)),
+            expect![[
+                r#"setting 'retry' of service 'A' is {"maxAttempts": 0}: its maxAttempts must be 1 or more"#
+            ]],
+        );
+        check(
+            with(setting("retention-ms", "-1")),
+            expect![
+                "setting 'retention-ms' of service 'A' is -1: invalid value: integer `-1`, expected u64 at line 1 column 2"
+            ],
+        );
+    }
+
+    #[test]
+    fn settings_of_a_service_hold_for_its_handlers() {
+        let mut service = object("A");
+        service.settings = vec![setting("retention-ms", "5"), setting("retry", r#"{"maxAttempts": null}"#)];
+        service.handlers[0].settings = vec![setting("retention-ms", "7")];
+        let options = services(vec![service]).expect("a good one")[0].handlers[0].options.clone();
+        assert_eq!(options.retention_ms, Some(7));
+        assert_eq!(options.retry, Some(RetryPolicy { max_attempts: None, ..RetryPolicy::DEFAULT }));
+    }
+
+    #[test]
+    fn schemas_are_json() {
+        let with = |content_type: &str, schema: &str| {
+            let media =
+                manifest::Media { content_type: content_type.to_owned(), schema: Some(schema.to_owned()) };
+            let input =
+                manifest::Handler { input: Some(media), ..handler("h", manifest::HandlerMode::Exclusive) };
+            vec![manifest::Service { handlers: vec![input], ..object("A") }]
+        };
+        check(
+            with("application/json", "{"),
+            expect![
+                "the schema of the input of handler 'h' of service 'A' is not JSON: EOF while parsing an object at line 1 column 1"
+            ],
+        );
+        check(
+            with("application/json", "1"),
+            expect!["the schema of the input of handler 'h' of service 'A' is not an object or a boolean"],
+        );
+        check(
+            with("json", "{}"),
+            expect!["the input of handler 'h' of service 'A' has the content type 'json', which is none"],
+        );
+        assert!(services(with("application/json", r#"{"type": "string"}"#)).is_ok());
+    }
 }

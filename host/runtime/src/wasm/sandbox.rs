@@ -178,7 +178,7 @@ impl Sandbox {
 }
 
 fn without_context() -> wasmtime::Error {
-    Stop::misuse("describe() used the context, which only handlers have; it may only describe services")
+    Stop::misuse("it used the context, which only handlers have; it may only describe services")
 }
 
 /// Gives a component all it may import.

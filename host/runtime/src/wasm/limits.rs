@@ -29,7 +29,8 @@ pub const WASM_STACK_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of the fiber: the stack of wasm code and of the host functions it calls.
 pub const FIBER_STACK_BYTES: usize = 2 * 1024 * 1024;
 
-/// Bytes of an instance's memory that are zeroed by hand when it ends; the rest is given back to the kernel.
+/// Bytes of an instance's memory and tables that are reset in place when it ends and serve the next one; the
+/// rest is given back to the kernel.
 pub const MEMORY_KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 pub const TABLE_KEEP_RESIDENT_BYTES: usize = 64 * 1024;
 

@@ -12,7 +12,7 @@ pub(crate) enum Shape {
     Step1,
     /// A handler with ten run steps
     Steps,
-    /// A handler that sleeps for 10 ms
+    /// A handler that sleeps for 100 ms
     Sleep,
     /// An object that reads and writes one value, one key per connection
     Counter,
@@ -57,7 +57,7 @@ impl Shape {
             Shape::Greet => exchange("/Bench/greet", Some(r#""Ann""#.to_owned()), r#""Hello, Ann!""#),
             Shape::Step1 => exchange("/Bench/step1", None, "1"),
             Shape::Steps => exchange("/Bench/steps", None, r#"{"sum":55,"steps":10}"#),
-            Shape::Sleep => exchange("/Bench/sleep", Some("10".to_owned()), r#""slept""#),
+            Shape::Sleep => exchange("/Bench/sleep", Some("100".to_owned()), r#""slept""#),
             Shape::Counter => {
                 exchange(&format!("/Counter/{prefix}/add"), Some("1".to_owned()), &number.to_string())
             }

@@ -61,10 +61,15 @@ impl Replies {
 
     pub(super) fn accepted(&mut self, submitted: InvocationId, accepted: Accepted) -> Option<Release> {
         let submission = self.submitted.remove(&submitted)?;
-        if let Some(outcome) = submission.outcome {
-            self.wait(accepted.invocation, Waiting::Called(outcome));
+        match submission.outcome {
+            // Nobody outside hears of this one before its outcome, and that is durable then.
+            Some(outcome) => {
+                self.wait(accepted.invocation, Waiting::Called(outcome));
+                drop(submission.accepted.send(Ok(accepted)));
+                None
+            }
+            None => Some(Box::new(move || drop(submission.accepted.send(Ok(accepted))))),
         }
-        Some(Box::new(move || drop(submission.accepted.send(Ok(accepted)))))
     }
 
     pub(super) fn answer(&mut self, invocation: InvocationId, outcome: &Outcome) -> Option<Release> {

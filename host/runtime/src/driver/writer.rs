@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use holiday_core::event::Record;
 use holiday_core::id::Seq;
@@ -16,6 +17,10 @@ use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log};
 
 /// Batches that wait for the writer; the driver waits beyond that.
 pub(super) const BATCHES_WAITING_MAX: usize = 64;
+
+/// How long records wait for company while nothing waits for them. What they caused inside the host goes ahead
+/// meanwhile; the first thing that wants to leave it has them written at once.
+const COMPANY_MAX: Duration = Duration::from_millis(5);
 
 /// Something that leaves the host: a reply, an answer, the permit to enter a step.
 pub(super) type Release = Box<dyn FnOnce() + Send>;
@@ -186,16 +191,25 @@ struct Group {
 }
 
 impl Group {
-    /// Waits for an order and takes those that have come with it, up to a full batch.
+    /// Waits for an order and takes those that come with it, up to a full batch.
     fn next(orders: &Receiver<Order>) -> Option<Group> {
         let mut group = Group::default();
         group.add(orders.recv().ok()?);
+        let since = Instant::now();
         while group.records.len() < LOG_BATCH_RECORDS_MAX / 2
-            && let Ok(order) = orders.try_recv()
+            && let Some(order) = group.wait_for_company(orders, since)
         {
             group.add(order);
         }
         Some(group)
+    }
+
+    /// Takes an order that is there already; if nothing waits for this commit, also one that comes soon.
+    fn wait_for_company(&self, orders: &Receiver<Order>, since: Instant) -> Option<Order> {
+        if !self.releases.is_empty() || self.trim.is_some() {
+            return orders.try_recv().ok();
+        }
+        orders.recv_timeout(COMPANY_MAX.saturating_sub(since.elapsed())).ok()
     }
 
     fn add(&mut self, order: Order) {

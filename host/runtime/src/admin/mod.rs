@@ -1,6 +1,6 @@
 //! The door for operators: register deployments, see and steer invocations, look at state.
 //!
-//! What is read here may not be durable yet; what is changed is durable when the answer comes. Every read
+//! What is read here, or changed, is durable when the answer comes. Every read
 //! goes to the driver in portions of at most [`QUERY_ROWS_MAX`] rows, so that operators who look do not
 //! hold up those who call.
 

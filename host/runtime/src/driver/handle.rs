@@ -15,6 +15,7 @@ use holiday_core::state::State;
 use holiday_core::value::Outcome;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
+use super::writer::Release;
 use crate::store::Overlay;
 
 /// Executes attempts. One call starts one; it returns at once and the attempt goes on by itself.
@@ -67,8 +68,8 @@ pub struct Accepted {
 /// The state as the host stores it.
 pub type HostState = State<Overlay>;
 
-/// A read of the state, executed by the driver between two records.
-pub(super) type Query = Box<dyn FnOnce(&HostState) + Send>;
+/// A read of the state, executed by the driver between two records. What it has found is told when that is durable.
+pub(super) type Query = Box<dyn FnOnce(&HostState) -> Release + Send>;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -217,13 +218,16 @@ impl Handle {
         self.operate(Event::Purge { invocation }).await
     }
 
-    /// Reads the state between two records. What it sees may not be durable yet.
+    /// Reads the state between two records. What it has seen is durable when this returns.
     pub async fn query<T: Send + 'static>(
         &self,
         read: impl FnOnce(&HostState) -> T + Send + 'static,
     ) -> Result<T, HandleError> {
         let (found, reply) = oneshot::channel();
-        self.request(Request::Query(Box::new(move |state| drop(found.send(read(state))))))?;
+        self.request(Request::Query(Box::new(move |state| {
+            let answer = read(state);
+            Box::new(move || drop(found.send(answer)))
+        })))?;
         reply.await.map_err(|_| HandleError::Stopped)
     }
 

@@ -226,7 +226,7 @@ impl<L: Log + 'static> Driver<L> {
                     self.attempt(attempt, events)?;
                 }
             }
-            Request::Query(query) => query(&self.state),
+            Request::Query(query) => self.releases.push(query(&self.state)),
             Request::Checkpointed => self.checkpointed()?,
             Request::LogStopped(error) => self.log_stopped(error)?,
             Request::Shutdown => return Ok(false),

@@ -105,7 +105,8 @@ pub(super) fn failure(failure: &Failure) -> Response {
     let code = match failure {
         failure if *failure == Failure::cancelled() => ErrorCode::Cancelled,
         failure if *failure == Failure::killed() => ErrorCode::Killed,
-        _ => ErrorCode::HandlerFailed,
+        // One that the host gave the handler keeps its code: HTTP outside of a step, a step that failed too often.
+        failure => ErrorCode::of_message(&failure.message).unwrap_or(ErrorCode::HandlerFailed),
     };
     let status = Some(failure.code).filter(|code| (400..600).contains(code));
     let status = status.and_then(|code| StatusCode::from_u16(code).ok());

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use holiday_core::deployment::{Handler, HandlerMode, Revision};
 use serde_json::Value;
 
-/// Returns a `curl` for one of the services: the one with the fewest demands on its caller.
+/// Returns a `curl` for one of the services: the one with the fewest demands on its caller, and among those the one
+/// with the fewest handlers, which is likely to be a front door.
 pub(crate) fn command<'a>(
     revisions: impl Iterator<Item = &'a Revision>,
     ingress: SocketAddr,
@@ -22,9 +23,10 @@ pub(crate) fn command<'a>(
     Some(format!("curl {}/{}/{key}{}{body}", authority(ingress), service.name, handler.name))
 }
 
-fn demands(revision: &Revision, handler: &Handler) -> (bool, bool, bool) {
+fn demands(revision: &Revision, handler: &Handler) -> (bool, bool, bool, usize) {
     let is_empty_object = body(handler).is_none_or(|body| body == "{}");
-    (revision.service.kind.is_keyed(), handler.mode == HandlerMode::Shared, !is_empty_object)
+    let service = &revision.service;
+    (service.kind.is_keyed(), handler.mode == HandlerMode::Shared, !is_empty_object, service.handlers.len())
 }
 
 /// A body that the handler's schema may accept.
@@ -91,6 +93,14 @@ mod tests {
             expect![[r#"curl localhost:8080/cars/my-key/reserve --json '{}'"#]],
         );
         check(&[object, service], expect![[r#"curl localhost:8080/trips/reserve --json '{}'"#]]);
+    }
+
+    #[test]
+    fn a_service_with_one_handler_comes_before_one_with_many() {
+        let mut many = revision("Bench", ServiceKind::Service, "touch", None);
+        many.service.handlers.push(many.service.handlers[0].clone());
+        let trips = revision("trips", ServiceKind::Service, "reserve", Some(r#"{"type":"object"}"#));
+        check(&[many, trips], expect![[r#"curl localhost:8080/trips/reserve --json '{}'"#]]);
     }
 
     #[test]

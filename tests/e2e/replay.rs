@@ -124,22 +124,26 @@ fn first_answer(journal: &Value) -> Option<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_read_the_time_of_the_journal() {
+async fn a_replay_sees_the_same_clocks_random_numbers_and_hash_orders() {
     let mut host = TestHost::start(Setup::guests(&["probe"])).await;
     let invocation = host.ingress().send_empty("/Probe/entropy").await;
+    // Two steps with their answers, and the sleep.
+    journal_of_length(&host, &invocation, 5).await;
     host.kill();
     let killed_ms = now_ms();
-    tokio::time::sleep(Duration::from_millis(50)).await;
     host.start_again().await;
     let samples = host.ingress().attach(&invocation).await.ok();
-    let clock_ms = |sample: usize| samples[sample]["wall_clock_ms"].as_u64().expect("a time");
-    assert!(clock_ms(0) <= killed_ms, "the first attempt's time, not the replay's: {samples}");
+    assert_eq!(samples["seen"], samples["recorded"], "what was seen before the crash is seen after it");
+    let seen = samples["seen"].as_array().expect("three samples");
+    let clock_ms = |sample: usize| seen[sample]["wall_clock_ms"].as_u64().expect("a time");
+    assert!(clock_ms(1) <= killed_ms, "the first attempt's time, not the replay's: {samples}");
     assert!(clock_ms(0) <= clock_ms(1) && clock_ms(1) <= clock_ms(2), "{samples}");
-    for sample in samples.as_array().expect("three samples") {
+    for sample in seen {
         assert_eq!(sample["monotonic_elapsed_ns"], 0, "no time passes between two answers");
     }
-    assert_ne!(samples[0]["wasi_random"], samples[1]["wasi_random"]);
-    assert_ne!(samples[0]["uuid"], samples[1]["uuid"]);
+    for name in ["wasi_random", "sdk_random", "uuid", "hash_order"] {
+        assert_ne!(seen[0][name], seen[1][name], "{name} is drawn anew each time");
+    }
 }
 
 fn now_ms() -> u64 {

@@ -8,8 +8,29 @@ use holiday_sdk::{Context, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Sample {
+/// What the attempt that returns has seen, and what the journal says that the first one to come there saw.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Samples {
+    seen: Vec<Sample>,
+    recorded: Vec<Sample>,
+}
+
+impl Samples {
+    pub(crate) fn new() -> Self {
+        Samples { seen: Vec::new(), recorded: Vec::new() }
+    }
+
+    /// Takes a sample outside of a step, and has a step record it.
+    pub(crate) async fn take(&mut self, ctx: Context) -> Result<(), Error> {
+        let sample = sample(ctx)?;
+        self.recorded.push(ctx.run("record", async || Ok(sample.clone())).await?);
+        self.seen.push(sample);
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+struct Sample {
     wall_clock_ms: u64,
     monotonic_elapsed_ns: u64,
     hash_order: Vec<u32>,
@@ -18,7 +39,7 @@ pub(crate) struct Sample {
     uuid: String,
 }
 
-pub(crate) fn sample(ctx: Context) -> Result<Sample, Error> {
+fn sample(ctx: Context) -> Result<Sample, Error> {
     let started = Instant::now();
     let numbers: HashSet<String> = (0..20).map(|n| n.to_string()).collect();
     let hash_order = numbers.iter().map(|n| n.parse()).collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use holiday_sdk::{Context, DurableExt, Error, RetryPolicy, TerminalError, http};
 use serde_json::{Value, json};
 
-use crate::entropy::{self, Sample};
+use crate::entropy::Samples;
 use crate::hostile;
 use crate::inputs::{
     AwakeableInput, CallOrSleep, Compensate, Completion, FailTimes, Failing, Fetch, Fetched, InvocationId,
@@ -208,12 +208,13 @@ impl Probe {
     }
 
     /// Answers with all that could differ between two attempts, sampled before and after a step and a sleep.
-    async fn entropy(ctx: Context) -> Result<[Sample; 3], Error> {
-        let first = entropy::sample(ctx)?;
-        ctx.run("step", async || Ok(())).await?;
-        let second = entropy::sample(ctx)?;
-        ctx.sleep(Duration::from_millis(20)).await?;
-        Ok([first, second, entropy::sample(ctx)?])
+    async fn entropy(ctx: Context) -> Result<Samples, Error> {
+        let mut samples = Samples::new();
+        samples.take(ctx).await?;
+        samples.take(ctx).await?;
+        ctx.sleep(Duration::from_millis(300)).await?;
+        samples.take(ctx).await?;
+        Ok(samples)
     }
 
     /// Never ends.

@@ -18,7 +18,6 @@ use tokio::sync::watch;
 use super::*;
 use crate::log::memory::NextAppend;
 use crate::log::{Extent, LogError, MemoryLog};
-use crate::store::DataDir;
 
 /// Far longer than anything here takes: a test that meets it has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -27,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const WATCH: Duration = Duration::from_millis(150);
 
 /// Executes `echo`, `run` (one step) and `sleep` (50 ms, suspended).
-#[derive(Default)]
 struct Scripted {
+    runtime: tokio::runtime::Handle,
     started: Mutex<Vec<AttemptId>>,
 }
 
@@ -56,7 +55,7 @@ impl Invoker for Scripted {
         let step = attempt.step(Op::Run { name: "step".to_owned(), retry: None }).expect("a run is fine");
         let (Step::AwaitPermit(run) | Step::Replayed(run)) = step else { panic!("{step:?}") };
         handle.record(id, events(&mut attempt));
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             while let Some(told) = news.recv().await {
                 attempt.notify(told);
                 if let Ok(Step::Execute(run)) = attempt.step(Op::EnterRun(run)) {
@@ -119,12 +118,13 @@ impl Fixture {
     }
 
     async fn on(log: MemoryLog, dir: TempDir) -> Self {
-        let store = DataDir::open(dir.path()).expect("a sound directory").state;
+        let file = redb::Database::create(dir.path().join("state.redb")).expect("a sound file");
+        let store = Overlay::new(file).expect("a sound state");
         let (gate, is_open) = watch::channel(true);
         let gated = Gated { log: log.clone(), is_open };
-        let invoker = Arc::new(Scripted::default());
-        let config = DriverConfig { running_attempts_max: 4 };
         let runtime = tokio::runtime::Handle::current();
+        let invoker = Arc::new(Scripted { runtime: runtime.clone(), started: Mutex::default() });
+        let config = DriverConfig { running_attempts_max: 4 };
         let dyn_invoker: Arc<dyn Invoker> = invoker.clone();
         let running = tokio::task::spawn_blocking(move || start(gated, store, dyn_invoker, config, runtime));
         let running = running.await.expect("starting does not panic").expect("starting succeeds");

@@ -9,11 +9,11 @@ use http_body_util::BodyExt as _;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
-use super::Ingress;
 use super::directory::{Destination, Input, essence};
 use super::envelope::{self, Opened};
 use super::error::Error;
 use super::schema::Shape;
+use super::{DISCARDED_BYTES_MAX, Ingress};
 
 /// What a handler that takes no body may be sent all the same: what clients write who always send one.
 const EMPTY_VALUES: [&[u8]; 2] = [b"{}", b"null"];
@@ -36,6 +36,7 @@ pub(super) async fn read(ingress: &Ingress, body: Body) -> Result<Bytes, Error> 
 async fn collect(ingress: &Ingress, mut body: Body) -> Result<Bytes, Error> {
     let limit = ingress.config.body_bytes_max;
     if body.size_hint().lower() > limit as u64 {
+        discard(&mut body).await;
         return Err(too_large(limit));
     }
     let mut share = ingress.body_bytes.take(0).expect("nothing can always be taken");
@@ -47,6 +48,7 @@ async fn collect(ingress: &Ingress, mut body: Body) -> Result<Bytes, Error> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + whole.len() + data.len() > limit {
+            discard(&mut body).await;
             return Err(too_large(limit));
         }
         if !share.grow(data.len()) {
@@ -150,6 +152,16 @@ fn empty(destination: Destination<'_>) -> Error {
     let message =
         format!("the body is empty, but {} takes an input as JSON; send at least {{}}", name_of(destination));
     Error::bad_request(ErrorCode::MalformedBody, message)
+}
+
+/// Reads on and keeps nothing: most clients listen for the answer only when they have sent everything.
+async fn discard(body: &mut Body) {
+    let mut discarded = 0;
+    while discarded < DISCARDED_BYTES_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
+    }
 }
 
 fn too_large(limit: usize) -> Error {

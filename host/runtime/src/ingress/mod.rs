@@ -49,6 +49,10 @@ pub const IN_FLIGHT_REQUESTS_MAX: usize = 10_000;
 /// Bytes of bodies that are being read at the same time; the body that goes beyond is refused with 503.
 pub const IN_FLIGHT_BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Bytes of a body beyond the limit that are read and thrown away, so that its sender gets the answer; of a larger one
+/// the connection is closed.
+pub const DISCARDED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Bytes of the headers that are stored with an invocation; more are refused with 431.
 pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 

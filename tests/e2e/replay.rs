@@ -53,6 +53,10 @@ async fn crash_at_every_effect(name: &str, delay: Duration) {
 async fn joined_calls_give_the_same_answer_wherever_the_host_dies() {
     let mut host = TestHost::start(Setup::guests(&["probe"])).await;
     let input = json!([900, 500, 700]);
+    // Acknowledged, and killed before or while it asks for anything.
+    let invocation = host.ingress().send("/Probe/join3", &input).await;
+    host.kill_and_start_again().await;
+    assert_eq!(host.ingress().attach(&invocation).await.ok(), input, "killed at the beginning");
     for answers in 0..=3 {
         let (invocation, _) = kill_with_answers(&mut host, "/Probe/join3", &input, 3, answers).await;
         assert_eq!(host.ingress().attach(&invocation).await.ok(), input, "killed at {answers} answers");

@@ -15,7 +15,7 @@ struct Seat {
 struct Flights;
 
 /// The flights of one trip.
-#[holiday_sdk::object(name = "flights", settings(retention_ms = 60000))]
+#[holiday_sdk::object(name = "flights", settings(timeout_ms = 60000))]
 impl Flights {
     /// Reserves a seat.
     ///
@@ -27,7 +27,7 @@ impl Flights {
     #[handler(
         name = "Status",
         shared,
-        settings(retry(initial_interval_ms = 40, factor = 1.5), retention_ms = 1000)
+        settings(retry(initial_interval_ms = 40, factor = 1.5), timeout_ms = 1000)
     )]
     async fn status(_: &SharedContext) -> Result<(), Error> {
         Ok(())
@@ -114,7 +114,7 @@ fn an_object() {
                             value: "{\"initialIntervalMs\":40,\"factor\":1.5}",
                         },
                         Setting {
-                            name: "retention-ms",
+                            name: "timeout-ms",
                             value: "1000",
                         },
                     ],
@@ -125,7 +125,7 @@ fn an_object() {
             ),
             settings: [
                 Setting {
-                    name: "retention-ms",
+                    name: "timeout-ms",
                     value: "60000",
                 },
             ],

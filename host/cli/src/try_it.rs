@@ -55,8 +55,9 @@ fn authority(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use holiday_core::deployment::{HandlerOptions, Media, Service, ServiceKind};
+    use holiday_core::deployment::{Media, Service, ServiceKind};
     use holiday_core::id::{DeploymentId, Digest};
+    use holiday_core::policy::Options;
 
     use super::*;
 
@@ -71,10 +72,16 @@ mod tests {
             input,
             output: None,
             documentation: None,
-            options: HandlerOptions::default(),
+            options: Options::default(),
         };
         let handlers = vec![handler];
-        let service = Service { name: name.to_owned(), kind, handlers, documentation: None };
+        let service = Service {
+            name: name.to_owned(),
+            kind,
+            handlers,
+            documentation: None,
+            options: Options::default(),
+        };
         Revision { deployment: DeploymentId::of(&Digest::of(b"component")), number: 1, service }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeploymentId, Digest};
-use crate::retry::RetryPolicy;
+use crate::policy::{Options, Policy};
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,16 +55,8 @@ pub struct Handler {
     /// `None`: the handler answers with an empty body.
     pub output: Option<Media>,
     pub documentation: Option<String>,
-    pub options: HandlerOptions,
-}
-
-/// Settings of one handler; `None` means the host's default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct HandlerOptions {
-    /// For attempts that fail and for steps without a policy of their own; then the invocation pauses.
-    pub retry: Option<RetryPolicy>,
-    /// How long a completed invocation with an idempotency key, or a workflow, is kept.
-    pub retention_ms: Option<u64>,
+    /// As its author set them; [`Route`] has those in force.
+    pub options: Options,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,6 +65,8 @@ pub struct Service {
     pub kind: ServiceKind,
     pub handlers: Vec<Handler>,
     pub documentation: Option<String>,
+    /// As their author set them, for all handlers.
+    pub options: Options,
 }
 
 impl Service {
@@ -101,4 +95,20 @@ pub struct Revision {
     /// Counted from 1, one more with each deployment that exports the service.
     pub number: u32,
     pub service: Service,
+}
+
+/// Where new invocations of a service go, with the policies in force: all that an acceptance has to read.
+///
+/// Made anew with every deployment and every change of a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    pub kind: ServiceKind,
+    pub deployment: DeploymentId,
+    pub handlers: BTreeMap<String, RoutedHandler>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoutedHandler {
+    pub mode: HandlerMode,
+    pub policy: Policy,
 }

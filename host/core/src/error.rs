@@ -89,6 +89,7 @@ error_codes! {
     UnknownPath = "HH0048", "there is nothing at this path";
     Internal = "HH0049", "the host failed";
     PrivateHandler = "HH0050", "the handler is private";
+    AttemptsExhausted = "HH0051", "an invocation failed too often";
 }
 
 impl ErrorCode {

@@ -6,6 +6,7 @@ use crate::deployment::Deployment;
 use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Seed, Seq};
 use crate::invocation::Header;
 use crate::journal::Command;
+use crate::policy::{Layer, Policies};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::{Outcome, Payload};
@@ -23,6 +24,8 @@ pub struct Record {
 pub enum Event {
     /// A component becomes the latest revision of its services.
     Deploy(Deployment),
+    /// One layer of policies is replaced.
+    Configure(Configure),
     /// Somebody outside invokes a handler.
     Invoke(Invoke),
     /// A running handler asked for something.
@@ -51,6 +54,13 @@ pub enum Event {
     Purge { invocation: InvocationId },
     /// Time has passed: what is due at the record's time happens.
     Wake,
+}
+
+/// A whole layer of policies, in place of the one before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configure {
+    pub layer: Layer,
+    pub policies: Policies,
 }
 
 /// An invocation from outside. `id` and `seed` are fresh from the operating system's random source.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::HandlerMode;
 use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position, Seed};
-use crate::retry::RetryPolicy;
+use crate::policy::Policy;
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::Outcome;
@@ -29,8 +29,8 @@ pub struct Invocation {
     pub created_at: Timestamp,
     /// How long the outcome is kept after completion; zero forgets it at once.
     pub retention_ms: u64,
-    /// For attempts that fail, and for steps that have no policy of their own.
-    pub retry: RetryPolicy,
+    /// What was in force when it was accepted.
+    pub policy: Policy,
 }
 
 /// Who gets the outcome.

@@ -19,6 +19,7 @@ pub mod id;
 pub mod invocation;
 pub mod journal;
 pub mod limits;
+pub mod policy;
 pub mod retry;
 pub mod state;
 pub mod target;

@@ -30,5 +30,8 @@ pub const KEY_BYTES_MAX: usize = 4 * 1024;
 /// How long the outcome for an idempotency key or of a workflow is kept.
 pub const RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
 
+/// How long the input and the journal of a failed invocation are kept.
+pub const FAILED_JOURNAL_RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// How long the outcome of a one-way invocation from outside is kept for those who attach later.
 pub const SEND_RETENTION_MS: u64 = 60 * 60 * 1_000;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How often, and how long apart, something is tried.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     pub initial_interval_ms: u64,
     /// Each interval is the one before times this.
@@ -13,13 +13,23 @@ pub struct RetryPolicy {
     pub max_attempts: Option<u32>,
     /// Since the first failure; `None` is no bound.
     pub max_duration_ms: Option<u64>,
+    pub then: Exhausted,
+}
+
+/// What happens when a policy allows no further execution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exhausted {
+    /// The invocation waits for an operator.
+    Pause,
+    /// The step, or the invocation, fails terminally.
+    Fail,
 }
 
 /// What follows a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     RetryAfter { delay_ms: u64 },
-    Exhausted,
+    Exhausted(Exhausted),
 }
 
 impl RetryPolicy {
@@ -30,6 +40,7 @@ impl RetryPolicy {
         max_interval_ms: 20_000,
         max_attempts: Some(20),
         max_duration_ms: None,
+        then: Exhausted::Pause,
     };
 
     /// Decides what follows failure number `failures` (counted from 1), `elapsed_ms` after the first.
@@ -37,7 +48,7 @@ impl RetryPolicy {
         let spent = self.max_attempts.is_some_and(|max| failures >= max)
             || self.max_duration_ms.is_some_and(|max| elapsed_ms >= max);
         match spent {
-            true => Decision::Exhausted,
+            true => Decision::Exhausted(self.then),
             false => Decision::RetryAfter { delay_ms: self.interval_ms(failures) },
         }
     }
@@ -78,7 +89,7 @@ mod tests {
         let policy =
             RetryPolicy { max_attempts: Some(3), max_duration_ms: Some(1_000), ..RetryPolicy::DEFAULT };
         assert_eq!(policy.after(2, 999), Decision::RetryAfter { delay_ms: 200 });
-        assert_eq!(policy.after(3, 0), Decision::Exhausted);
-        assert_eq!(policy.after(1, 1_000), Decision::Exhausted);
+        assert_eq!(policy.after(3, 0), Decision::Exhausted(Exhausted::Pause));
+        assert_eq!(policy.after(1, 1_000), Decision::Exhausted(Exhausted::Pause));
     }
 }

@@ -521,6 +521,7 @@ pub(crate) fn speaker(event: &Event) -> Option<AttemptId> {
         Event::End(it) => Some(it.attempt),
         Event::Fail(it) => Some(it.attempt),
         Event::Deploy(_)
+        | Event::Configure(_)
         | Event::Invoke(_)
         | Event::CompleteAwakeable { .. }
         | Event::Cancel { .. }

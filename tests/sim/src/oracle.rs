@@ -171,8 +171,15 @@ pub(crate) fn when_forgotten(host: &Host) -> Checked {
         let values = host.state.object_state(service, key)?;
         check!("no-row-leaks", values.is_empty(), "{service}/{key} is forgotten but holds {values:?}");
     }
-    let kept =
-        [Family::Applied, Family::Deployment, Family::Revision, Family::ObjectState].map(|it| it as u8);
+    let kept = [
+        Family::Applied,
+        Family::Deployment,
+        Family::Revision,
+        Family::Route,
+        Family::Policies,
+        Family::ObjectState,
+    ]
+    .map(|it| it as u8);
     for (key, _) in host.state.kv().rows() {
         check!("no-row-leaks", kept.contains(&key[0]), "row {}:{} is left", key[0], key[1..].escape_ascii());
     }

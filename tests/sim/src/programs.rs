@@ -10,9 +10,9 @@ mod story;
 use std::future::Future;
 use std::pin::Pin;
 
-use holiday_core::deployment::{Deployment, Handler, HandlerMode, HandlerOptions, Service, ServiceKind};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, ServiceKind};
 use holiday_core::id::{DeploymentId, Digest};
-use holiday_core::retry::RetryPolicy;
+use holiday_core::policy::{Options, RetryOptions};
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome, Payload};
@@ -81,15 +81,15 @@ fn service(name: &str, kind: ServiceKind, handlers: &[(&str, HandlerMode)]) -> S
             input: None,
             output: None,
             documentation: None,
-            options: HandlerOptions { retry: Some(few_retries()), retention_ms: None },
+            options: Options { retry: few_retries(), ..Options::default() },
         })
         .collect();
-    Service { name: name.to_owned(), kind, handlers, documentation: None }
+    Service { name: name.to_owned(), kind, handlers, documentation: None, options: Options::default() }
 }
 
 /// Few enough that invocations pause now and then.
-fn few_retries() -> RetryPolicy {
-    RetryPolicy { initial_interval_ms: 50, max_attempts: Some(5), ..RetryPolicy::DEFAULT }
+fn few_retries() -> RetryOptions {
+    RetryOptions { initial_interval_ms: Some(50), max_attempts: Some(5), ..RetryOptions::default() }
 }
 
 /// Adds to a counter, with something slow between reading and writing. Input: `amount how`.

@@ -56,6 +56,7 @@ impl Transcript {
 pub(crate) fn event(event: &Event) -> String {
     match event {
         Event::Deploy(it) => format!("deploy {}", it.origin),
+        Event::Configure(it) => format!("configure {:?}", it.layer),
         Event::Invoke(it) => {
             format!("invoke {} {} {:?} {:?}", it.id, it.target, it.input, it.idempotency_key)
         }

@@ -21,7 +21,7 @@ use contract::Kind;
 /// Both give a client, named like the block with `Client` at the end.
 ///
 /// Options of the block: `name = "…"`, and settings for the host such as
-/// `settings(retention_ms = 60000, retry(initial_interval_ms = 40, max_attempts = 5))`. Options of a
+/// `settings(timeout_ms = 60000, retry(initial_interval_ms = 40, max_attempts = 5))`. Options of a
 /// handler, as `#[handler(…)]`: `name = "…"` and `settings(…)` likewise.
 ///
 /// ```

@@ -1,14 +1,13 @@
 //! How an invocation comes about: from outside, by a call or by a send.
 
 use super::{Cx, Refusal, catalog, lifecycle, notify};
-use crate::deployment::{Handler, HandlerMode, ServiceKind};
+use crate::deployment::{HandlerMode, RoutedHandler, ServiceKind};
 use crate::effect::Effect;
 use crate::event::{Event, Invoke};
 use crate::id::{AwakeableId, EntryIndex, InvocationId, Seed};
 use crate::invocation::{Caller, Header, Invocation, Lifecycle, OpenCommand, Scheduled, Status};
 use crate::journal::{Call, Notification, Send};
 use crate::limits;
-use crate::retry::RetryPolicy;
 use crate::state::key::Timer;
 use crate::state::{Kv, State, StoreError};
 use crate::target::Target;
@@ -44,7 +43,8 @@ pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
             (None, Some(_)) => Ok(Ok(())),
             (None, None) => Ok(Err(Refusal::UnknownInvocation(*invocation))),
         },
-        Event::Commands(_)
+        Event::Configure(_)
+        | Event::Commands(_)
         | Event::RunCompleted(_)
         | Event::RunFailed(_)
         | Event::Suspend(_)
@@ -198,7 +198,7 @@ fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, St
         caller: it.caller,
         created_at: cx.at,
         retention_ms: retention_ms(&handler, it.idempotency_key, it.retention_ms),
-        retry: handler.options.retry.clone().unwrap_or(RetryPolicy::DEFAULT),
+        policy: handler.policy,
     };
     cx.state.put_invocation(&it.id, &invocation)?;
     cx.state.put_input(&it.id, it.input.clone())?;
@@ -218,7 +218,7 @@ fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, St
 /// The invocation that has the name this one would get.
 fn earlier<K: Kv>(
     state: &State<K>,
-    handler: &Handler,
+    handler: &RoutedHandler,
     target: &Target,
     idempotency_key: Option<&str>,
 ) -> Result<Option<InvocationId>, StoreError> {
@@ -266,26 +266,24 @@ fn join<K: Kv>(
     Ok(())
 }
 
-fn retention_ms(handler: &Handler, idempotency_key: Option<&str>, otherwise: u64) -> u64 {
+fn retention_ms(handler: &RoutedHandler, idempotency_key: Option<&str>, otherwise: u64) -> u64 {
     match (handler.mode, idempotency_key) {
-        (HandlerMode::WorkflowRun, _) | (_, Some(_)) => {
-            handler.options.retention_ms.unwrap_or(limits::RETENTION_MS)
-        }
+        (HandlerMode::WorkflowRun, _) => handler.policy.workflow_retention_ms,
+        (HandlerMode::Exclusive | HandlerMode::Shared, Some(_)) => handler.policy.idempotency_retention_ms,
         (HandlerMode::Exclusive | HandlerMode::Shared, None) => otherwise,
     }
 }
 
 /// Finds the handler that a target names, or says what is wrong with it.
-fn resolve<K: Kv>(state: &State<K>, target: &Target) -> Result<Result<Handler, Refusal>, StoreError> {
-    let Some(revision) = state.revision(&target.service)? else {
+fn resolve<K: Kv>(state: &State<K>, target: &Target) -> Result<Result<RoutedHandler, Refusal>, StoreError> {
+    let Some(mut route) = state.route(&target.service)? else {
         return Ok(Err(Refusal::UnknownService { service: target.service.clone(), nearest: None }));
     };
-    let service = revision.service;
-    let Some(handler) = service.handler(&target.handler).cloned() else {
+    let Some(handler) = route.handlers.remove(&target.handler) else {
         let (service, handler) = (target.service.clone(), target.handler.clone());
         return Ok(Err(Refusal::UnknownHandler { service, handler, nearest: None }));
     };
-    Ok(check_key(service.kind, target).map(|()| handler))
+    Ok(check_key(route.kind, target).map(|()| handler))
 }
 
 fn check_key(kind: ServiceKind, target: &Target) -> Result<(), Refusal> {
@@ -324,7 +322,7 @@ fn admit_invoke<K: Kv>(state: &State<K>, it: &Invoke) -> Admission {
     }
 }
 
-fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Handler, target: &Target) -> Admission {
+fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &RoutedHandler, target: &Target) -> Admission {
     let (HandlerMode::Exclusive, Some(key)) = (handler.mode, &target.key) else { return Ok(Ok(())) };
     match state.lock(&target.service, key)? {
         Some(lock) if lock.waiting >= limits::INBOX_MAX => {

@@ -10,10 +10,10 @@ use crate::invocation::{
     RunRetry, Status, Suspended,
 };
 use crate::journal::Notification;
-use crate::retry::Decision;
+use crate::retry::{Decision, Exhausted};
 use crate::state::key::Timer;
 use crate::state::{Kv, StoreError};
-use crate::value::Outcome;
+use crate::value::{Failure, Outcome};
 
 /// An invocation is let in: it starts, or waits for its key.
 pub(super) fn enter<K: Kv>(
@@ -53,7 +53,7 @@ fn start_on<K: Kv>(
     mut lifecycle: Lifecycle,
 ) -> Result<(), StoreError> {
     if lifecycle.deployment.is_none() {
-        let latest = cx.state.revision(&invocation.target.service)?;
+        let latest = cx.state.route(&invocation.target.service)?;
         lifecycle.deployment =
             Some(latest.expect("a service that was invoked stays in the catalog").deployment);
     }
@@ -129,15 +129,19 @@ pub(super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &Fail) -> Result<(), StoreErro
     let first_at = before.as_ref().map_or(cx.at, |failures| failures.first_at);
     let count = before.map_or(0, |failures| failures.count) + 1;
     lifecycle.failures = Some(Failures { count, first_at, last_message: it.message.clone() });
-    lifecycle.status = match cx.invocation(id)?.retry.after(count, cx.at.millis_since(first_at)) {
+    lifecycle.status = match cx.invocation(id)?.policy.retry.after(count, cx.at.millis_since(first_at)) {
         Decision::RetryAfter { delay_ms } => {
             let until = cx.at.plus_millis(delay_ms);
             cx.state.put_timer(until, id, Timer::Attempt)?;
             Status::BackingOff(BackingOff { until })
         }
-        Decision::Exhausted => Status::Paused(Paused {
+        Decision::Exhausted(Exhausted::Pause) => Status::Paused(Paused {
             reason: format!("attempt failed {count} times, last with: {}", it.message),
         }),
+        Decision::Exhausted(Exhausted::Fail) => {
+            let message = format!("HH0051: failed {count} times, last with: {}", it.message);
+            return complete(cx, id, lifecycle, Failure::new(500, message).into());
+        }
     };
     cx.state.put_lifecycle(id, &lifecycle)
 }

@@ -52,6 +52,7 @@ pub fn apply<K: Kv>(state: &mut State<K>, record: &Record) -> Result<Vec<Effect>
     let mut cx = Cx { state, at: record.at, effects: Vec::new() };
     match &record.event {
         Event::Deploy(it) => catalog::deploy(&mut cx, it),
+        Event::Configure(it) => catalog::configure(&mut cx, it),
         Event::Invoke(it) => invoke::from_outside(&mut cx, it),
         Event::Commands(it) => command::record(&mut cx, it),
         Event::RunCompleted(it) => command::run::complete(&mut cx, it),

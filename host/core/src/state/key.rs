@@ -21,10 +21,13 @@
 //! | 13 idempotency | service, object key, handler, idempotency key | [`InvocationId`] |
 //! | 14 workflow | service, workflow id | [`InvocationId`] of its run |
 //! | 15 input | invocation id | payload |
+//! | 16 route | service name | [`crate::deployment::Route`] |
+//! | 17 policies | [`Layer`] | [`crate::policy::Policies`] |
 
 use std::ops::Range;
 
 use crate::id::{DeploymentId, EntryIndex, InvocationId, Position, Seq};
+use crate::policy::Layer;
 use crate::target::Target;
 use crate::time::Timestamp;
 
@@ -46,6 +49,8 @@ pub enum Family {
     Idempotency = 13,
     Workflow = 14,
     Input = 15,
+    Route = 16,
+    Policies = 17,
 }
 
 /// What a timer is for.
@@ -96,6 +101,18 @@ pub fn deployment(id: &DeploymentId) -> Vec<u8> {
 
 pub fn revision(service: &str) -> Vec<u8> {
     Key::new(Family::Revision).text(service).0
+}
+
+pub fn route(service: &str) -> Vec<u8> {
+    Key::new(Family::Route).text(service).0
+}
+
+pub fn policies(layer: Layer) -> Vec<u8> {
+    let layer = match layer {
+        Layer::Config => 1,
+        Layer::Operator => 2,
+    };
+    Key::new(Family::Policies).bytes(&[layer]).0
 }
 
 pub fn invocation(id: &InvocationId) -> Vec<u8> {

@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 pub use kv::{Kv, StoreError};
 
-use crate::deployment::{Deployment, Revision};
+use crate::deployment::{Deployment, Revision, Route};
 use crate::id::{DeploymentId, EntryIndex, InvocationId, Position, Seq};
 use crate::invocation::{Completed, Invocation, Lifecycle};
 use crate::journal::{CommandEntry, NotificationEntry};
+use crate::policy::{Layer, Policies};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::Payload;
@@ -101,6 +102,23 @@ impl<K: Kv> State<K> {
 
     pub fn revisions(&self) -> Result<Vec<Revision>, StoreError> {
         self.read_all(&key::family(Family::Revision))
+    }
+
+    pub fn route(&self, service: &str) -> Result<Option<Route>, StoreError> {
+        self.read(&key::route(service))
+    }
+
+    pub fn put_route(&mut self, service: &str, route: &Route) -> Result<(), StoreError> {
+        self.write(key::route(service), route)
+    }
+
+    /// One layer of policies; an empty one if it was never set.
+    pub fn policies(&self, layer: Layer) -> Result<Policies, StoreError> {
+        Ok(self.read(&key::policies(layer))?.unwrap_or_default())
+    }
+
+    pub fn put_policies(&mut self, layer: Layer, policies: &Policies) -> Result<(), StoreError> {
+        self.write(key::policies(layer), policies)
     }
 
     // Invocations

@@ -25,6 +25,8 @@ fn fixtures_of_version_1_are_read_and_written() {
     folder.check_all("completed", &values::completed(), values::name_of_outcome);
     folder.check("deployment", &values::deployment());
     folder.check("revision", &values::revision());
+    folder.check("route", &values::route());
+    folder.check("policies", &values::policies());
     folder.check("lock", &values::lock());
     folder.check("invocation-id", &values::invocation_id());
     folder.check_that_nothing_else_is_there();

@@ -107,6 +107,8 @@ fn all_values() -> Vec<Vec<u8>> {
     all.extend(encode_all(&values::completed()));
     all.push(codec::encode(&values::deployment()));
     all.push(codec::encode(&values::revision()));
+    all.push(codec::encode(&values::route()));
+    all.push(codec::encode(&values::policies()));
     all.push(codec::encode(&values::lock()));
     all
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use holiday_core::deployment::{
-    Deployment, Handler, HandlerMode, HandlerOptions, Media, Revision, Service, ServiceKind,
+    Deployment, Handler, HandlerMode, Media, Revision, Route, RoutedHandler, Service, ServiceKind,
 };
-use holiday_core::event::{Commands, End, Event, Fail, Invoke, Record, RunCompleted, RunFailed, Suspend};
+use holiday_core::event::{
+    Commands, Configure, End, Event, Fail, Invoke, Record, RunCompleted, RunFailed, Suspend,
+};
 use holiday_core::id::{
     AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, Position, Seed, Seq,
 };
@@ -14,7 +16,8 @@ use holiday_core::invocation::{
     OpenCommand, Paused, RunRetry, Scheduled, Status, Suspended,
 };
 use holiday_core::journal::{Call, Command, CommandEntry, Notification, NotificationEntry, Send};
-use holiday_core::retry::RetryPolicy;
+use holiday_core::policy::{Layer, Options, Policies, Policy, RetryOptions, ServicePolicies};
+use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::state::Lock;
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
@@ -28,6 +31,7 @@ pub(crate) fn records() -> Vec<Record> {
     let invocation = invocation_id();
     let events = vec![
         Event::Deploy(deployment()),
+        Event::Configure(Configure { layer: Layer::Operator, policies: policies() }),
         Event::Invoke(Invoke {
             id: invocation,
             target: target(),
@@ -63,6 +67,7 @@ pub(crate) fn records() -> Vec<Record> {
 pub(crate) fn name_of_event(record: &Record) -> &'static str {
     match record.event {
         Event::Deploy(_) => "deploy",
+        Event::Configure(_) => "configure",
         Event::Invoke(_) => "invoke",
         Event::Commands(_) => "commands",
         Event::RunCompleted(_) => "run-completed",
@@ -181,7 +186,7 @@ pub(crate) fn invocations() -> Vec<Invocation> {
         caller,
         created_at: AT,
         retention_ms: 86_400_000,
-        retry: retry(),
+        policy: policy(),
     };
     callers.map(invocation).into()
 }
@@ -223,9 +228,15 @@ fn service(name: &str, kind: ServiceKind) -> Service {
         input: Some(media.clone()),
         output: None,
         documentation: Some("does it".to_owned()),
-        options: HandlerOptions { retry: Some(retry()), retention_ms: Some(50) },
+        options: options(),
     };
-    Service { name: name.to_owned(), kind, handlers: modes.map(handler).into(), documentation: None }
+    Service {
+        name: name.to_owned(),
+        kind,
+        handlers: modes.map(handler).into(),
+        documentation: None,
+        options: options(),
+    }
 }
 
 pub(crate) fn completed() -> Vec<Completed> {
@@ -304,5 +315,54 @@ fn retry() -> RetryPolicy {
         max_interval_ms: 20_000,
         max_attempts: Some(20),
         max_duration_ms: Some(3_600_000),
+        then: Exhausted::Fail,
     }
+}
+
+fn options() -> Options {
+    Options {
+        retry: RetryOptions {
+            initial_interval_ms: Some(100),
+            factor: Some(1.5),
+            max_interval_ms: Some(20_000),
+            max_attempts: Some(0),
+            max_duration_ms: Some(0),
+            then: Some(Exhausted::Fail),
+        },
+        idempotency_retention_ms: Some(50),
+        workflow_retention_ms: Some(60),
+        journal_retention_ms: Some(70),
+        timeout_ms: Some(80),
+        cpu_ms: Some(90),
+        private: Some(true),
+        keep_headers: Some(vec!["authorization".to_owned()]),
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        retry: retry(),
+        idempotency_retention_ms: 50,
+        workflow_retention_ms: 60,
+        journal_retention_ms: Some(70),
+        timeout_ms: Some(80),
+        cpu_ms: Some(90),
+        private: true,
+        keep_headers: vec!["authorization".to_owned()],
+    }
+}
+
+pub(crate) fn route() -> Route {
+    let handler = RoutedHandler { mode: HandlerMode::Shared, policy: policy() };
+    Route {
+        kind: ServiceKind::Object,
+        deployment: deployment().id,
+        handlers: [("look".to_owned(), handler)].into(),
+    }
+}
+
+pub(crate) fn policies() -> Policies {
+    let of_service =
+        ServicePolicies { service: options(), handlers: [("look".to_owned(), options())].into() };
+    Policies { host: options(), services: [("cart".to_owned(), of_service)].into() }
 }

@@ -1,6 +1,6 @@
 //! Reading the words of a script.
 
-use holiday_core::retry::RetryPolicy;
+use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
 use holiday_core::value::{Failure, Outcome, Payload};
 
@@ -61,6 +61,7 @@ impl<'a> Words<'a> {
         Some(RetryPolicy {
             initial_interval_ms: self.number(),
             max_attempts: u32::try_from(max_attempts).ok(),
+            then: Exhausted::Fail,
             ..RetryPolicy::DEFAULT
         })
     }

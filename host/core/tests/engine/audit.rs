@@ -97,7 +97,8 @@ pub(crate) fn check_ended(state: &State<MemoryKv>) {
 
 /// After all retention is over only the catalog and objects are left.
 pub(crate) fn check_forgotten(state: &State<MemoryKv>) {
-    let kept = [Family::Applied, Family::Deployment, Family::Revision, Family::ObjectState];
+    let catalog = [Family::Deployment, Family::Revision, Family::Route, Family::Policies];
+    let kept = [&catalog[..], &[Family::Applied, Family::ObjectState]].concat();
     let left: Vec<_> =
         state.kv().rows().filter(|(row, _)| kept.iter().all(|family| row[0] != *family as u8)).collect();
     assert!(left.is_empty(), "rows are left behind: {left:?}");

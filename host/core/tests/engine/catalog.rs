@@ -1,13 +1,16 @@
 //! The services that scripts can invoke.
 
-use holiday_core::deployment::{Deployment, Handler, HandlerMode, HandlerOptions, Service, ServiceKind};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, ServiceKind};
 use holiday_core::id::{DeploymentId, Digest};
-use holiday_core::retry::RetryPolicy;
+use holiday_core::policy::{Options, RetryOptions};
 use holiday_core::time::Timestamp;
 
 /// What `frail/go` lives by: three attempts in all, 100 and 200 ms apart.
-const FRAIL: RetryPolicy =
-    RetryPolicy { initial_interval_ms: 100, max_attempts: Some(3), ..RetryPolicy::DEFAULT };
+fn frail() -> Options {
+    let retry =
+        RetryOptions { initial_interval_ms: Some(100), max_attempts: Some(3), ..RetryOptions::default() };
+    Options { retry, ..Options::default() }
+}
 
 pub(crate) fn id(version: &str) -> DeploymentId {
     DeploymentId::of(&Digest::of(version.as_bytes()))
@@ -32,8 +35,11 @@ pub(crate) fn deployment(version: &str) -> Deployment {
                 "frail",
                 ServiceKind::Service,
                 vec![
-                    with(handler("go", Exclusive), HandlerOptions { retry: Some(FRAIL), retention_ms: None }),
-                    with(handler("brief", Exclusive), HandlerOptions { retry: None, retention_ms: Some(50) }),
+                    with(handler("go", Exclusive), frail()),
+                    with(
+                        handler("brief", Exclusive),
+                        Options { idempotency_retention_ms: Some(50), ..Options::default() },
+                    ),
                 ],
             ),
         ],
@@ -43,14 +49,14 @@ pub(crate) fn deployment(version: &str) -> Deployment {
 }
 
 fn service(name: &str, kind: ServiceKind, handlers: Vec<Handler>) -> Service {
-    Service { name: name.to_owned(), kind, handlers, documentation: None }
+    Service { name: name.to_owned(), kind, handlers, documentation: None, options: Options::default() }
 }
 
 fn handler(name: &str, mode: HandlerMode) -> Handler {
-    let options = HandlerOptions::default();
+    let options = Options::default();
     Handler { name: name.to_owned(), mode, input: None, output: None, documentation: None, options }
 }
 
-fn with(handler: Handler, options: HandlerOptions) -> Handler {
+fn with(handler: Handler, options: Options) -> Handler {
     Handler { options, ..handler }
 }

@@ -141,8 +141,6 @@ pub(super) struct HandlerModel {
     input: Option<MediaModel>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<MediaModel>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retention_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -175,7 +173,6 @@ impl HandlerModel {
             documentation: handler.documentation.clone(),
             input: handler.input.as_ref().map(MediaModel::new),
             output: handler.output.as_ref().map(MediaModel::new),
-            retention_ms: handler.options.retention_ms,
         }
     }
 }

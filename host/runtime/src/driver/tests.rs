@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use holiday_core::attempt::{Attempt, News, Op, RunOutcome, Start, Step};
-use holiday_core::deployment::{Deployment, Handler, HandlerMode, HandlerOptions, Service, ServiceKind};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, ServiceKind};
 use holiday_core::event::Invoke;
 use holiday_core::id::{DeploymentId, Digest, InvocationId, Seed};
+use holiday_core::policy::Options;
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::Outcome;
@@ -152,7 +153,7 @@ fn deployment() -> Deployment {
         input: None,
         output: None,
         documentation: None,
-        options: HandlerOptions::default(),
+        options: Options::default(),
     };
     Deployment {
         id: DeploymentId::of(&digest),
@@ -163,6 +164,7 @@ fn deployment() -> Deployment {
             kind: ServiceKind::Service,
             handlers: ["echo", "run", "sleep"].map(handler).to_vec(),
             documentation: None,
+            options: Options::default(),
         }],
         registered_at: Timestamp::ZERO,
         metadata: std::collections::BTreeMap::new(),

@@ -14,12 +14,11 @@ use axum::body::Body;
 use bytes::Bytes;
 use expect_test::Expect;
 use holiday_core::attempt::{News, Start};
-use holiday_core::deployment::{
-    Deployment, Handler, HandlerMode, HandlerOptions, Media, Service, ServiceKind,
-};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, Media, Service, ServiceKind};
 use holiday_core::event::{Commands, End, Event, Fail, Suspend};
 use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId};
 use holiday_core::journal::{Command, Notification};
+use holiday_core::policy::Options;
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome};
 use http::header::CONTENT_TYPE;
@@ -339,11 +338,11 @@ pub(crate) fn deployment() -> Deployment {
 }
 
 fn service(kind: ServiceKind, name: &str, handlers: Vec<Handler>) -> Service {
-    Service { name: name.to_owned(), kind, handlers, documentation: None }
+    Service { name: name.to_owned(), kind, handlers, documentation: None, options: Options::default() }
 }
 
 fn handler(name: &str, mode: HandlerMode, input: Option<Media>, output: Option<Media>) -> Handler {
-    let options = HandlerOptions::default();
+    let options = Options::default();
     Handler { name: name.to_owned(), mode, input, output, documentation: None, options }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use holiday_core::attempt::RunOutcome;
 use holiday_core::invocation::Header;
-use holiday_core::retry::RetryPolicy;
+use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
 use holiday_core::value::{Failure, Outcome};
 
@@ -83,5 +83,6 @@ pub(super) fn retry(policy: context::RetryPolicy) -> wasmtime::Result<RetryPolic
         max_interval_ms: policy.max_interval_ms,
         max_attempts: policy.max_attempts,
         max_duration_ms: policy.max_duration_ms,
+        then: Exhausted::Fail,
     })
 }

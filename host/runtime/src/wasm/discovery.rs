@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use holiday_core::deployment::{Handler, HandlerMode, HandlerOptions, Media, Service, ServiceKind};
+use holiday_core::deployment::{Handler, HandlerMode, Media, Service, ServiceKind};
 use holiday_core::error::ErrorCode;
-use holiday_core::retry::RetryPolicy;
+use holiday_core::policy::{Options, RetryOptions};
+use holiday_core::retry::Exhausted;
 use serde::Deserialize;
 
 use super::bindings::GuestPre;
@@ -76,7 +77,7 @@ fn service(described: manifest::Service) -> Result<Service, String> {
         ));
     }
     let here = format!("service '{name}'");
-    let defaults = options(&here, &described.settings, HandlerOptions::default())?;
+    let options = options(&here, &described.settings)?;
     let kind = match described.kind {
         manifest::ServiceKind::Service => ServiceKind::Service,
         manifest::ServiceKind::Object => ServiceKind::Object,
@@ -89,10 +90,10 @@ fn service(described: manifest::Service) -> Result<Service, String> {
     let handlers: Vec<Handler> = described
         .handlers
         .into_iter()
-        .map(|described| handler(&here, described, &defaults))
+        .map(|described| handler(&here, described))
         .collect::<Result<_, _>>()?;
     check_handlers(&here, kind, &handlers)?;
-    Ok(Service { name, kind, handlers, documentation: described.documentation })
+    Ok(Service { name, kind, handlers, documentation: described.documentation, options })
 }
 
 fn check_handlers(here: &str, kind: ServiceKind, handlers: &[Handler]) -> Result<(), String> {
@@ -124,11 +125,7 @@ fn check_handlers(here: &str, kind: ServiceKind, handlers: &[Handler]) -> Result
     }
 }
 
-fn handler(
-    service: &str,
-    described: manifest::Handler,
-    defaults: &HandlerOptions,
-) -> Result<Handler, String> {
+fn handler(service: &str, described: manifest::Handler) -> Result<Handler, String> {
     let name = described.name;
     check_name(&format!("a handler of {service}"), &name)?;
     let here = format!("handler '{name}' of {service}");
@@ -141,7 +138,7 @@ fn handler(
         input: described.input.map(|side| media(&here, "input", side)).transpose()?,
         output: described.output.map(|side| media(&here, "output", side)).transpose()?,
         documentation: described.documentation,
-        options: options(&here, &described.settings, defaults.clone())?,
+        options: options(&here, &described.settings)?,
         name,
     })
 }
@@ -177,11 +174,8 @@ fn media(here: &str, side: &str, media: manifest::Media) -> Result<Media, String
     Ok(Media { content_type, schema: media.schema })
 }
 
-fn options(
-    here: &str,
-    settings: &[manifest::Setting],
-    mut options: HandlerOptions,
-) -> Result<HandlerOptions, String> {
+fn options(here: &str, settings: &[manifest::Setting]) -> Result<Options, String> {
+    let mut options = Options::default();
     let mut names = BTreeSet::new();
     for setting in settings {
         let bad =
@@ -189,16 +183,26 @@ fn options(
         if !names.insert(&setting.name) {
             return Err(format!("{here} has the setting '{}' twice; remove one", setting.name));
         }
+        let value = &setting.value;
         match setting.name.as_str() {
-            "retry" => options.retry = Some(retry(&setting.value).map_err(bad)?),
-            "retention-ms" => {
-                let retention = serde_json::from_str(&setting.value);
-                options.retention_ms = Some(retention.map_err(|error| bad(error.to_string()))?);
+            "retry" => options.retry = retry(value).map_err(bad)?,
+            "idempotency-retention-ms" => {
+                options.idempotency_retention_ms = Some(parse(value).map_err(bad)?);
+            }
+            "workflow-retention-ms" => options.workflow_retention_ms = Some(parse(value).map_err(bad)?),
+            "journal-retention-ms" => options.journal_retention_ms = Some(parse(value).map_err(bad)?),
+            "timeout-ms" => options.timeout_ms = Some(parse(value).map_err(bad)?),
+            "cpu-ms" => options.cpu_ms = Some(parse(value).map_err(bad)?),
+            "private" => options.private = Some(parse(value).map_err(bad)?),
+            "keep-headers" => {
+                let names: Vec<String> = parse(value).map_err(bad)?;
+                options.keep_headers = Some(names.iter().map(|name| name.to_lowercase()).collect());
             }
             unknown => {
                 return Err(format!(
-                    "{here} has the setting '{unknown}', which the host does not know; it knows 'retry' and \
-                     'retention-ms'"
+                    "{here} has the setting '{unknown}', which the host does not know; it knows 'retry', \
+                     'idempotency-retention-ms', 'workflow-retention-ms', 'journal-retention-ms', 'timeout-ms', \
+                     'cpu-ms', 'private' and 'keep-headers'"
                 ));
             }
         }
@@ -206,7 +210,11 @@ fn options(
     Ok(options)
 }
 
-/// A retry policy as a setting; what is absent is as in the host's default, `null` is no bound.
+fn parse<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, String> {
+    serde_json::from_str(value).map_err(|error| error.to_string())
+}
+
+/// A retry policy as a setting; zero is no bound.
 #[derive(Deserialize)]
 #[serde(
     default,
@@ -214,36 +222,38 @@ fn options(
     rename_all = "camelCase",
     expecting = "an object such as {\"maxAttempts\": 3}"
 )]
+#[derive(Default)]
 struct RetrySetting {
-    initial_interval_ms: u64,
-    factor: f64,
-    max_interval_ms: u64,
+    initial_interval_ms: Option<u64>,
+    factor: Option<f64>,
+    max_interval_ms: Option<u64>,
     max_attempts: Option<u32>,
     max_duration_ms: Option<u64>,
+    then: Option<ThenSetting>,
 }
 
-impl Default for RetrySetting {
-    fn default() -> Self {
-        let RetryPolicy { initial_interval_ms, factor, max_interval_ms, max_attempts, max_duration_ms } =
-            RetryPolicy::DEFAULT;
-        RetrySetting { initial_interval_ms, factor, max_interval_ms, max_attempts, max_duration_ms }
-    }
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ThenSetting {
+    Pause,
+    Fail,
 }
 
-fn retry(value: &str) -> Result<RetryPolicy, String> {
-    let setting: RetrySetting = serde_json::from_str(value).map_err(|error| error.to_string())?;
-    if !(setting.factor.is_finite() && setting.factor >= 1.0) {
+fn retry(value: &str) -> Result<RetryOptions, String> {
+    let setting: RetrySetting = parse(value)?;
+    if setting.factor.is_some_and(|factor| !(factor.is_finite() && factor >= 1.0)) {
         return Err("its factor must be 1 or more".to_owned());
     }
-    if setting.max_attempts == Some(0) {
-        return Err("its maxAttempts must be 1 or more".to_owned());
-    }
-    Ok(RetryPolicy {
+    Ok(RetryOptions {
         initial_interval_ms: setting.initial_interval_ms,
         factor: setting.factor,
         max_interval_ms: setting.max_interval_ms,
         max_attempts: setting.max_attempts,
         max_duration_ms: setting.max_duration_ms,
+        then: setting.then.map(|then| match then {
+            ThenSetting::Pause => Exhausted::Pause,
+            ThenSetting::Fail => Exhausted::Fail,
+        }),
     })
 }
 
@@ -348,7 +358,7 @@ mod tests {
         check(
             with(setting("retries", "3")),
             expect![
-                "service 'A' has the setting 'retries', which the host does not know; it knows 'retry' and 'retention-ms'"
+                "service 'A' has the setting 'retries', which the host does not know; it knows 'retry', 'idempotency-retention-ms', 'workflow-retention-ms', 'journal-retention-ms', 'timeout-ms', 'cpu-ms', 'private' and 'keep-headers'"
             ],
         );
         check(
@@ -362,27 +372,23 @@ mod tests {
             expect![[r#"setting 'retry' of service 'A' is {"factor": 0.5}: its factor must be 1 or more"#]],
         );
         check(
-            with(setting("retry", r#"{"maxAttempts": 0}"#)),
-            expect![[
-                r#"setting 'retry' of service 'A' is {"maxAttempts": 0}: its maxAttempts must be 1 or more"#
-            ]],
-        );
-        check(
-            with(setting("retention-ms", "-1")),
+            with(setting("timeout-ms", "-1")),
             expect![
-                "setting 'retention-ms' of service 'A' is -1: invalid value: integer `-1`, expected u64 at line 1 column 2"
+                "setting 'timeout-ms' of service 'A' is -1: invalid value: integer `-1`, expected u64 at line 1 column 2"
             ],
         );
     }
 
     #[test]
-    fn settings_of_a_service_hold_for_its_handlers() {
+    fn settings_are_those_of_whoever_has_them() {
         let mut service = object("A");
-        service.settings = vec![setting("retention-ms", "5"), setting("retry", r#"{"maxAttempts": null}"#)];
-        service.handlers[0].settings = vec![setting("retention-ms", "7")];
-        let options = services(vec![service]).expect("a good one")[0].handlers[0].options.clone();
-        assert_eq!(options.retention_ms, Some(7));
-        assert_eq!(options.retry, Some(RetryPolicy { max_attempts: None, ..RetryPolicy::DEFAULT }));
+        service.settings = vec![setting("timeout-ms", "5"), setting("retry", r#"{"then": "fail"}"#)];
+        service.handlers[0].settings = vec![setting("timeout-ms", "7"), setting("private", "true")];
+        let service = services(vec![service]).expect("a good one").remove(0);
+        let retry = RetryOptions { then: Some(Exhausted::Fail), ..RetryOptions::default() };
+        assert_eq!(service.options, Options { timeout_ms: Some(5), retry, ..Options::default() });
+        let own = Options { timeout_ms: Some(7), private: Some(true), ..Options::default() };
+        assert_eq!(service.handlers[0].options, own);
     }
 
     #[test]

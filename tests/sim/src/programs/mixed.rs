@@ -3,7 +3,7 @@
 //! It is a saga: what it books is taken back, in reverse, when it ends in a terminal error.
 
 use holiday_core::id::{AwakeableId, EntryIndex};
-use holiday_core::retry::RetryPolicy;
+use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
 use holiday_core::value::{Failure, Outcome, Payload};
 
@@ -106,7 +106,12 @@ impl Mixed<'_> {
 
     /// A step with a policy of its own, which may be exhausted; or one that is refused.
     async fn give_up(&mut self, step: u64) -> Result<(), Failure> {
-        let policy = RetryPolicy { initial_interval_ms: 10, max_attempts: Some(2), ..RetryPolicy::DEFAULT };
+        let policy = RetryPolicy {
+            initial_interval_ms: 10,
+            max_attempts: Some(2),
+            then: Exhausted::Fail,
+            ..RetryPolicy::DEFAULT
+        };
         let deed = if self.dice.chance(50) { Deed::Refuse } else { Deed::Value { failures: 3 } };
         let answer = self.guest.run(&format!("try {step}"), deed, Some(policy)).await;
         match answer {

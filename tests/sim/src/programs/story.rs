@@ -1,6 +1,6 @@
 //! A handler that does everything once, in a way that does not depend on who is faster.
 
-use holiday_core::retry::RetryPolicy;
+use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
 use holiday_core::value::{Failure, Payload};
 
@@ -36,7 +36,12 @@ async fn chapters(guest: &Guest, bookings: &mut Vec<String>) -> Answer {
     let hello = guest.finish(pending).await?;
     guest.send(counter(guest, "sent"), "1", Some(20), None).await;
     guest.send(counter(guest, "sent"), "2", None, None).await;
-    let once = RetryPolicy { initial_interval_ms: 10, max_attempts: Some(2), ..RetryPolicy::DEFAULT };
+    let once = RetryPolicy {
+        initial_interval_ms: 10,
+        max_attempts: Some(2),
+        then: Exhausted::Fail,
+        ..RetryPolicy::DEFAULT
+    };
     let given_up = guest.run("give up", Deed::Value { failures: 9 }, Some(once)).await;
     guest
         .call(counter(guest, "one"), "1 refuse")

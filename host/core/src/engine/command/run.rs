@@ -5,7 +5,7 @@ use crate::event::{RunCompleted, RunFailed};
 use crate::id::{EntryIndex, InvocationId};
 use crate::invocation::{FailingRun, Lifecycle, OpenCommand, RunRetry};
 use crate::journal::{Command, Notification};
-use crate::retry::{Decision, RetryPolicy};
+use crate::retry::{Decision, Exhausted, RetryPolicy};
 use crate::state::key::Timer;
 use crate::state::{Kv, StoreError};
 use crate::value::{Failure, Outcome};
@@ -19,27 +19,26 @@ pub(in super::super) fn complete<K: Kv>(cx: &mut Cx<'_, K>, it: &RunCompleted) -
     notify::deliver(cx, &it.attempt.invocation, answer)
 }
 
-/// The step failed retryably. With a policy of its own it fails for good when that is exhausted; without
-/// one, the invocation pauses when its attempt suspends.
+/// The step failed retryably. When its policy is exhausted it fails for good, or the invocation pauses when its
+/// attempt suspends.
 pub(in super::super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &RunFailed) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.current(it.attempt)? else { return Ok(()) };
     let Some(OpenCommand::Run { .. }) = lifecycle.open.get(&it.run) else { return Ok(()) };
     let id = it.attempt.invocation;
     let mut failing = count_failure(cx, &lifecycle, it);
     forget_failure(cx, &id, &mut lifecycle, it.run)?;
-    let (policy, is_its_own) = policy(cx, &id, it.run)?;
-    match policy.after(failing.failures, cx.at.millis_since(failing.first_at)) {
+    match policy(cx, &id, it.run)?.after(failing.failures, cx.at.millis_since(failing.first_at)) {
         Decision::RetryAfter { delay_ms } => {
             let retry_at = cx.at.plus_millis(delay_ms);
             failing.retry = RunRetry::At(retry_at);
             cx.state.put_timer(retry_at, &id, Timer::Run(it.run))?;
         }
-        Decision::Exhausted if is_its_own => {
+        Decision::Exhausted(Exhausted::Fail) => {
             cx.state.put_lifecycle(&id, &lifecycle)?;
             let outcome = Outcome::Failure(exhausted(&failing));
             return notify::deliver(cx, &id, Notification::Completed { command: it.run, outcome });
         }
-        Decision::Exhausted => {}
+        Decision::Exhausted(Exhausted::Pause) => {}
     }
     lifecycle.failing_runs.insert(it.run, failing);
     cx.state.put_lifecycle(&id, &lifecycle)
@@ -78,16 +77,12 @@ fn count_failure<K: Kv>(cx: &Cx<'_, K>, lifecycle: &Lifecycle, it: &RunFailed) -
     }
 }
 
-/// The policy of the step, and whether it is its own rather than that of the invocation.
-fn policy<K: Kv>(
-    cx: &Cx<'_, K>,
-    id: &InvocationId,
-    run: EntryIndex,
-) -> Result<(RetryPolicy, bool), StoreError> {
+/// The policy of the step: its own, or that of the invocation.
+fn policy<K: Kv>(cx: &Cx<'_, K>, id: &InvocationId, run: EntryIndex) -> Result<RetryPolicy, StoreError> {
     let entry = cx.state.command(id, run)?.expect("an open command is in the journal");
     match entry.command {
-        Command::Run { retry: Some(own), .. } => Ok((own, true)),
-        _ => Ok((cx.invocation(id)?.retry, false)),
+        Command::Run { retry: Some(own), .. } => Ok(own),
+        _ => Ok(cx.invocation(id)?.policy.retry),
     }
 }
 

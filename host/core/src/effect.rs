@@ -1,6 +1,6 @@
 //! What the engine wants done. An effect may be repeated after a crash, never lost.
 
-use crate::id::{AttemptId, EntryIndex, InvocationId, Position};
+use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position};
 use crate::journal::NotificationEntry;
 use crate::value::Outcome;
 
@@ -16,6 +16,8 @@ pub enum Effect {
     EnterRun { attempt: AttemptId, run: EntryIndex },
     /// Tell whoever submitted `submitted` which invocation stands for it.
     Accepted { submitted: InvocationId, invocation: InvocationId, previously: bool },
+    /// Forget the component of a deployment: no invocation needs it any more.
+    FreeDeployment(DeploymentId),
     /// Tell whoever waits for the invocation how it ended.
     Answer { invocation: InvocationId, outcome: Outcome },
 }
@@ -28,7 +30,10 @@ impl Effect {
     pub fn leaves_the_host(&self) -> bool {
         match self {
             Effect::StartAttempt(_) | Effect::Notify { .. } | Effect::StopAttempt(_) => false,
-            Effect::EnterRun { .. } | Effect::Accepted { .. } | Effect::Answer { .. } => true,
+            Effect::EnterRun { .. }
+            | Effect::Accepted { .. }
+            | Effect::Answer { .. }
+            | Effect::FreeDeployment(_) => true,
         }
     }
 }

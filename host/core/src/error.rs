@@ -90,6 +90,16 @@ error_codes! {
     Internal = "HH0049", "the host failed";
     PrivateHandler = "HH0050", "the handler is private";
     AttemptsExhausted = "HH0051", "an invocation failed too often";
+    NotAWorkflow = "HH0062", "durable promises belong to workflows";
+    PromiseCompleted = "HH0063", "the promise is completed already";
+    WaitsForItself = "HH0064", "the call would wait for itself";
+    TimedOut = "HH0065", "the time of an invocation is over";
+    SignalsFull = "HH0066", "an invocation has too many signals that it did not wait for";
+    JournalNotKept = "HH0067", "the journal of the invocation is not kept";
+    KeyInUse = "HH0068", "a handler is working with the state";
+    StateChanged = "HH0069", "the state is not what was expected";
+    NotDeployed = "HH0070", "no deployment has the handler";
+    HasNoState = "HH0071", "a plain service has no state";
 }
 
 impl ErrorCode {

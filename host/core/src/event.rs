@@ -1,5 +1,7 @@
 //! Everything that can happen to the host. Events in order, with their time, are the log.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
@@ -7,6 +9,7 @@ use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, 
 use crate::invocation::Header;
 use crate::journal::Command;
 use crate::policy::{Layer, Policies};
+use crate::state::StateVersion;
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::{Outcome, Payload};
@@ -34,6 +37,8 @@ pub enum Event {
     RunCompleted(RunCompleted),
     /// The closure of a `run` step failed and may be tried again.
     RunFailed(RunFailed),
+    /// The handler has given up a `run` step: nobody waits for its result any more.
+    RunAbandoned(RunAbandoned),
     /// An attempt waits and gives its instance back.
     Suspend(Suspend),
     /// The handler returned.
@@ -42,6 +47,8 @@ pub enum Event {
     Fail(Fail),
     /// Somebody outside completes an awakeable.
     CompleteAwakeable { id: AwakeableId, outcome: Outcome },
+    /// Somebody outside sends a signal to an invocation.
+    Signal { invocation: InvocationId, name: String, outcome: Outcome },
     /// The invocation is asked to stop and compensate.
     Cancel { invocation: InvocationId },
     /// The invocation and what it calls end here, without compensation.
@@ -52,6 +59,13 @@ pub enum Event {
     Resume { invocation: InvocationId, deployment: Option<DeploymentId> },
     /// An operator has the outcome of a completed invocation forgotten.
     Purge { invocation: InvocationId },
+    /// An operator has a completed invocation executed again, as another one.
+    RestartAsNew(RestartAsNew),
+    /// An operator replaces the state of an object or workflow.
+    ReplaceState(ReplaceState),
+    /// An operator takes a deployment away: no new invocation goes there, and it is freed when the last has
+    /// ended. By force at once; its invocations are paused.
+    Remove { deployment: DeploymentId, force: bool },
     /// Time has passed: what is due at the record's time happens.
     Wake,
 }
@@ -83,6 +97,8 @@ pub struct Commands {
     pub attempt: AttemptId,
     pub first: EntryIndex,
     pub commands: Vec<Command>,
+    /// Whether the handler had been told of a cancellation when it asked for them.
+    pub knows_of_cancellation: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -97,6 +113,12 @@ pub struct RunFailed {
     pub attempt: AttemptId,
     pub run: EntryIndex,
     pub message: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunAbandoned {
+    pub attempt: AttemptId,
+    pub run: EntryIndex,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,4 +141,24 @@ pub struct Fail {
     pub attempt: AttemptId,
     /// For people; begins with the error code where there is one.
     pub message: String,
+}
+
+/// `id` and `seed` are fresh from the operating system's random source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestartAsNew {
+    pub from: InvocationId,
+    pub id: InvocationId,
+    pub seed: Seed,
+    /// How many commands of its journal the new invocation begins with, with their answers.
+    pub commands: u32,
+}
+
+/// All values of one object or workflow, in place of those before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplaceState {
+    pub service: String,
+    pub key: String,
+    pub values: BTreeMap<String, Payload>,
+    /// What the state has to be; `None` replaces any.
+    pub expected: Option<StateVersion>,
 }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deployment::HandlerMode;
+use crate::deployment::{HandlerMode, ServiceKind};
 use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position, Seed};
 use crate::policy::Policy;
 use crate::target::Target;
 use crate::time::Timestamp;
-use crate::value::Outcome;
+use crate::value::{Failure, Outcome};
 
 /// One header. Names are lower case.
 pub type Header = (String, String);
@@ -21,6 +21,7 @@ pub type Header = (String, String);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Invocation {
     pub target: Target,
+    pub kind: ServiceKind,
     pub mode: HandlerMode,
     pub headers: Vec<Header>,
     pub idempotency_key: Option<String>,
@@ -31,6 +32,39 @@ pub struct Invocation {
     pub retention_ms: u64,
     /// What was in force when it was accepted.
     pub policy: Policy,
+    /// The invocations whose journals it has begun with, from the oldest on; empty for nearly all.
+    pub lineage: Vec<Ancestor>,
+}
+
+/// An invocation that was restarted as another one, which has the beginning of its journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    pub invocation: InvocationId,
+    pub seed: Seed,
+    /// The commands before this index were asked for by it or by those before it.
+    pub commands: u32,
+}
+
+/// Who asked for a command: in a restarted invocation not always itself. Ids of callees and awakeables that the
+/// handler has seen must be the same when it sees them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asker {
+    pub invocation: InvocationId,
+    pub seed: Seed,
+}
+
+/// Finds who asked for command `index`.
+pub fn asker(own: Asker, lineage: &[Ancestor], index: EntryIndex) -> Asker {
+    let ancestor = lineage.iter().find(|it| index.0 < it.commands);
+    ancestor.map_or(own, |it| Asker { invocation: it.invocation, seed: it.seed })
+}
+
+impl Invocation {
+    /// The id of what command `index` of this invocation begins.
+    pub fn child_id(&self, own: InvocationId, index: EntryIndex, target: &Target) -> InvocationId {
+        let own = Asker { invocation: own, seed: self.seed };
+        asker(own, &self.lineage, index).seed.child_id(index, target)
+    }
 }
 
 /// Who gets the outcome.
@@ -62,8 +96,15 @@ pub struct Lifecycle {
     /// Commands whose answer is still to come.
     pub open: BTreeMap<EntryIndex, OpenCommand>,
     pub cancellation: Option<Cancellation>,
-    /// Commands of other invocations that joined this one by its idempotency key.
+    /// Commands of other invocations that joined or attached to this one.
     pub joined_by: Vec<(InvocationId, EntryIndex)>,
+    /// Whether there are other ids for it.
+    pub has_aliases: bool,
+    /// Signals that were sent to it so far, and how many of them nobody has waited for yet.
+    pub signals_sent: u32,
+    pub signals_kept: u32,
+    /// When its time is over, from its first attempt on.
+    pub times_out_at: Option<Timestamp>,
     /// Steps that failed and may be executed again.
     pub failing_runs: BTreeMap<EntryIndex, FailingRun>,
     /// Attempts that failed since the journal last grew.
@@ -84,6 +125,10 @@ impl Lifecycle {
             open: BTreeMap::new(),
             cancellation: None,
             joined_by: Vec::new(),
+            has_aliases: false,
+            signals_sent: 0,
+            signals_kept: 0,
+            times_out_at: None,
             failing_runs: BTreeMap::new(),
             failures: None,
             journal_bytes: 0,
@@ -115,9 +160,12 @@ impl Lifecycle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OpenCommand {
     /// An invocation of its own.
-    Call,
-    /// Somebody else's invocation, joined by its idempotency key.
-    JoinedCall,
+    Call {
+        /// Not cancelled with this one.
+        shielded: bool,
+    },
+    /// Somebody else's invocation.
+    Joined,
     Sleep {
         due: Timestamp,
     },
@@ -127,11 +175,17 @@ pub enum OpenCommand {
         outlives_cancellation: bool,
     },
     Awakeable,
+    Signal,
+    Promise,
+    /// What is answered as soon as it is carried out.
+    Question,
 }
 
 /// A cancellation that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
+    /// What the handler is told.
+    pub failure: Failure,
     /// Notifications the journal had then.
     pub since: Position,
     /// Where the journal says so; `None` while calls of its own are still open: they are cancelled
@@ -226,5 +280,25 @@ pub struct Failures {
 pub struct Completed {
     pub outcome: Outcome,
     pub completed_at: Timestamp,
+    /// Until when its names lead to the outcome.
+    pub expires_at: Timestamp,
+    /// Whether they still do.
+    pub is_named: bool,
+    /// The one it ran on; `None` if it never began.
+    pub deployment: Option<DeploymentId>,
+    pub attempts: u32,
+    pub journal: Option<KeptJournal>,
+    /// Whether there are other ids for it.
+    pub has_aliases: bool,
+    /// The invocations that have begun with its journal complete the awakeables they have from it; this is the
+    /// latest.
+    pub restarted_as: Option<InvocationId>,
+}
+
+/// The input and the journal of an invocation that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptJournal {
+    pub commands: u32,
+    pub notifications: u32,
     pub expires_at: Timestamp,
 }

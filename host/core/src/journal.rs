@@ -12,23 +12,71 @@ use crate::invocation::Header;
 use crate::retry::RetryPolicy;
 use crate::target::Target;
 use crate::time::Timestamp;
-use crate::value::{Outcome, Payload};
+use crate::value::{Failure, Outcome, Payload};
 
 /// Something the handler asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Command {
     Call(Call),
     Send(Send),
-    Sleep { duration_ms: u64, name: Option<String> },
-    Run { name: String, retry: Option<RetryPolicy> },
+    Sleep {
+        duration_ms: u64,
+        name: Option<String>,
+    },
+    Run {
+        name: String,
+        retry: Option<RetryPolicy>,
+    },
     Awakeable,
-    CompleteAwakeable { id: AwakeableId, outcome: Outcome },
-    Cancel { invocation: InvocationId },
-    GetState { key: String, value: Option<Payload> },
-    SetState { key: String, value: Payload },
-    ClearState { key: String },
+    CompleteAwakeable {
+        id: AwakeableId,
+        outcome: Outcome,
+    },
+    /// Waits for the next signal of this name.
+    Signal {
+        name: String,
+    },
+    SendSignal {
+        invocation: InvocationId,
+        name: String,
+        outcome: Outcome,
+    },
+    PromiseGet {
+        name: String,
+    },
+    PromisePeek {
+        name: String,
+    },
+    PromiseComplete {
+        name: String,
+        outcome: Outcome,
+    },
+    /// Waits for the outcome of an invocation.
+    Attach {
+        to: Named,
+    },
+    /// Looks whether an invocation has an outcome.
+    Output {
+        of: Named,
+    },
+    Cancel {
+        invocation: InvocationId,
+    },
+    GetState {
+        key: String,
+        value: Option<Payload>,
+    },
+    SetState {
+        key: String,
+        value: Payload,
+    },
+    ClearState {
+        key: String,
+    },
     ClearAllState,
-    StateKeys { keys: Vec<String> },
+    StateKeys {
+        keys: Vec<String>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +85,8 @@ pub struct Call {
     pub input: Payload,
     pub headers: Vec<Header>,
     pub idempotency_key: Option<String>,
+    /// Not cancelled with its caller: for what compensates.
+    pub shielded: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +96,21 @@ pub struct Send {
     pub headers: Vec<Header>,
     pub idempotency_key: Option<String>,
     pub delay_ms: Option<u64>,
+}
+
+/// How a handler names an invocation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Named {
+    Id(InvocationId),
+    IdempotencyKey {
+        target: Target,
+        key: String,
+    },
+    /// The run of a workflow id.
+    Workflow {
+        service: String,
+        id: String,
+    },
 }
 
 /// A command as it stands in the journal.
@@ -69,10 +134,19 @@ pub enum Notification {
         command: EntryIndex,
         outcome: Outcome,
     },
-    /// The invocation was cancelled; `since` is how many notifications its journal had when that was
-    /// asked for. A call of its own that failed for the same reason after that has told the handler already.
+    /// What was looked at has no outcome yet.
+    NotReady {
+        command: EntryIndex,
+    },
+    /// The invocation was cancelled, or its time is over: what it waits for fails with this.
     Cancelled {
+        /// How many notifications its journal had when that was asked for. A call of its own that failed by
+        /// cancellation after that has told the handler already.
         since: Position,
+        /// How many commands its journal has. A handler that has asked for a call beyond them, not knowing of
+        /// this, learns of it again when that call has ended.
+        commands: u32,
+        failure: Failure,
     },
 }
 
@@ -81,7 +155,8 @@ impl Notification {
     pub fn size(&self) -> usize {
         match self {
             Notification::Completed { outcome, .. } => outcome.len(),
-            Notification::Cancelled { .. } => 0,
+            Notification::NotReady { .. } => 0,
+            Notification::Cancelled { failure, .. } => failure.message.len(),
         }
     }
 }
@@ -90,7 +165,17 @@ impl Command {
     /// Whether an answer follows.
     pub fn is_answered_later(&self) -> bool {
         match self {
-            Command::Call(_) | Command::Sleep { .. } | Command::Run { .. } | Command::Awakeable => true,
+            Command::Call(_)
+            | Command::Sleep { .. }
+            | Command::Run { .. }
+            | Command::Awakeable
+            | Command::Signal { .. }
+            | Command::SendSignal { .. }
+            | Command::PromiseGet { .. }
+            | Command::PromisePeek { .. }
+            | Command::PromiseComplete { .. }
+            | Command::Attach { .. }
+            | Command::Output { .. } => true,
             Command::Send(_)
             | Command::CompleteAwakeable { .. }
             | Command::Cancel { .. }
@@ -131,6 +216,13 @@ impl Command {
                         + send.idempotency_key.as_ref().map_or(0, String::len)
                 }
                 Command::CompleteAwakeable { outcome, .. } => outcome.len(),
+                Command::SendSignal { name, outcome, .. } | Command::PromiseComplete { name, outcome } => {
+                    name.len() + outcome.len()
+                }
+                Command::Signal { name } | Command::PromiseGet { name } | Command::PromisePeek { name } => {
+                    name.len()
+                }
+                Command::Attach { to: named } | Command::Output { of: named } => named.size(),
                 Command::GetState { key, value } => key.len() + value.as_ref().map_or(0, Payload::len),
                 Command::SetState { key, value } => key.len() + value.len(),
                 Command::ClearState { key } => key.len(),
@@ -139,6 +231,16 @@ impl Command {
                 Command::Sleep { name, .. } => name.as_ref().map_or(0, String::len),
                 Command::Awakeable | Command::Cancel { .. } | Command::ClearAllState => 0,
             }
+    }
+}
+
+impl Named {
+    fn size(&self) -> usize {
+        match self {
+            Named::Id(id) => id.as_bytes().len(),
+            Named::IdempotencyKey { target, key } => size_of_target(target) + key.len(),
+            Named::Workflow { service, id } => service.len() + id.len(),
+        }
     }
 }
 
@@ -166,12 +268,33 @@ impl fmt::Display for Command {
             Command::Run { name, .. } => write!(f, "run '{name}'"),
             Command::Awakeable => f.write_str("awakeable"),
             Command::CompleteAwakeable { id, outcome } => write!(f, "complete {id} with {outcome}"),
+            Command::Signal { name } => write!(f, "signal '{name}'"),
+            Command::SendSignal { invocation, name, outcome } => {
+                write!(f, "send signal '{name}' to {invocation} with {outcome}")
+            }
+            Command::PromiseGet { name } => write!(f, "get promise '{name}'"),
+            Command::PromisePeek { name } => write!(f, "peek promise '{name}'"),
+            Command::PromiseComplete { name, outcome } => {
+                write!(f, "complete promise '{name}' with {outcome}")
+            }
+            Command::Attach { to } => write!(f, "attach to {to}"),
+            Command::Output { of } => write!(f, "output of {of}"),
             Command::Cancel { invocation } => write!(f, "cancel {invocation}"),
             Command::GetState { key, .. } => write!(f, "get state '{key}'"),
             Command::SetState { key, value } => write!(f, "set state '{key}' ({} bytes)", value.len()),
             Command::ClearState { key } => write!(f, "clear state '{key}'"),
             Command::ClearAllState => f.write_str("clear all state"),
             Command::StateKeys { .. } => f.write_str("state keys"),
+        }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Named::Id(id) => write!(f, "{id}"),
+            Named::IdempotencyKey { target, key } => write!(f, "{target} with the idempotency key '{key}'"),
+            Named::Workflow { service, id } => write!(f, "the workflow {service}/{id}"),
         }
     }
 }

@@ -35,3 +35,9 @@ pub const FAILED_JOURNAL_RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// How long the outcome of a one-way invocation from outside is kept for those who attach later.
 pub const SEND_RETENTION_MS: u64 = 60 * 60 * 1_000;
+
+/// Signals that an invocation has been sent and has not waited for; the next one is refused.
+pub const SIGNALS_KEPT_MAX: u32 = 1_000;
+
+/// Invocations looked at to find out whether a call would wait for itself; a longer chain is not looked through.
+pub const WAIT_CHAIN_MAX: usize = 256;

@@ -26,6 +26,11 @@ impl Failure {
         Failure::new(409, "cancelled")
     }
 
+    /// What an invocation is told whose time is over.
+    pub fn timed_out(timeout_ms: u64) -> Self {
+        Failure::new(504, format!("HH0065: not done after {timeout_ms} ms"))
+    }
+
     /// The outcome of an invocation that an operator killed.
     pub fn killed() -> Self {
         Failure::new(409, "killed")
@@ -36,6 +41,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}] {}", self.code, self.message)
     }
+}
+
+/// What an operation answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Outcome(Outcome),
+    /// What was looked at has no outcome yet.
+    NotReady,
 }
 
 /// How an operation or an invocation ended.

@@ -27,10 +27,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use op::{AttemptError, Blocked, News, Op, RunOutcome, Step};
 
-use crate::deployment::HandlerMode;
-use crate::event::{Commands, End, Event, Fail, RunCompleted, RunFailed, Suspend};
+use crate::deployment::{HandlerMode, ServiceKind};
+use crate::event::{Commands, End, Event, Fail, RunAbandoned, RunCompleted, RunFailed, Suspend};
 use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, Seed};
-use crate::invocation::Header;
+use crate::invocation::{Ancestor, Asker, Header, asker};
 use crate::journal::{Call, Command, CommandEntry, NotificationEntry, Send};
 use crate::limits;
 use crate::target::Target;
@@ -45,12 +45,17 @@ pub struct Start {
     pub attempt: AttemptId,
     pub deployment: DeploymentId,
     pub target: Target,
+    pub kind: ServiceKind,
     pub mode: HandlerMode,
     pub input: Payload,
     pub headers: Vec<Header>,
     pub idempotency_key: Option<String>,
     pub seed: Seed,
+    /// Whose journals this one begins with.
+    pub lineage: Vec<Ancestor>,
     pub created_at: Timestamp,
+    /// How long the guest may compute without asking for anything; `None` is the host's default.
+    pub cpu_ms: Option<u64>,
     pub commands: Vec<CommandEntry>,
     pub notifications: Vec<NotificationEntry>,
     /// Steps that have failed and that this attempt does not execute: they back off, or an operator has
@@ -70,8 +75,10 @@ pub struct Start {
 pub struct Attempt {
     id: AttemptId,
     target: Target,
+    kind: ServiceKind,
     mode: HandlerMode,
     seed: Seed,
+    lineage: Vec<Ancestor>,
     replay: Replay,
     waiting: Waiting,
     state: BTreeMap<String, Payload>,
@@ -107,8 +114,10 @@ impl Attempt {
         Attempt {
             id: start.attempt,
             target: start.target,
+            kind: start.kind,
             mode: start.mode,
             seed: start.seed,
+            lineage: start.lineage,
             replay: Replay::new(start.commands),
             waiting,
             state_bytes: start.state.iter().map(|(key, value)| key.len() + value.len()).sum(),
@@ -139,7 +148,12 @@ impl Attempt {
 
     /// The source of the guest's random numbers: the same in every attempt.
     pub fn random_seed(&self) -> [u8; 32] {
-        self.seed.for_guest()
+        self.asker(EntryIndex(0)).seed.for_guest()
+    }
+
+    /// Who asked for command `index` first.
+    fn asker(&self, index: EntryIndex) -> Asker {
+        asker(Asker { invocation: self.id.invocation, seed: self.seed }, &self.lineage, index)
     }
 
     /// Whether the guest is where an earlier attempt has been: what it prints was printed then.
@@ -165,19 +179,40 @@ impl Attempt {
             }
             Op::EnterRun(index) => Ok(self.enter_run(index)),
             Op::FinishRun { run, outcome } => self.finish_run(run, outcome),
-            Op::AbandonRun(run) => {
-                self.executing.remove(&run);
-                Ok(Step::Done)
-            }
+            Op::AbandonRun(run) => Ok(self.abandon_run(run)),
             Op::Awakeable => {
                 let (command, _) = self.command(Command::Awakeable)?;
-                let id = AwakeableId { invocation: self.id.invocation, index: command };
+                let id = AwakeableId { invocation: self.asker(command).invocation, index: command };
                 Ok(Step::Awakeable { command, id })
             }
             Op::CompleteAwakeable { id, outcome } => {
                 check_payload("the value of the awakeable", outcome.len())?;
                 self.just(Command::CompleteAwakeable { id, outcome })
             }
+            Op::Signal { name } => {
+                check_name("the name of the signal", &name)?;
+                self.begin(Command::Signal { name })
+            }
+            Op::SendSignal { invocation, name, outcome } => {
+                check_name("the name of the signal", &name)?;
+                check_payload("the value of the signal", outcome.len())?;
+                self.begin(Command::SendSignal { invocation, name, outcome })
+            }
+            Op::PromiseGet { name } => {
+                self.check_promise(&name)?;
+                self.begin(Command::PromiseGet { name })
+            }
+            Op::PromisePeek { name } => {
+                self.check_promise(&name)?;
+                self.begin(Command::PromisePeek { name })
+            }
+            Op::PromiseComplete { name, outcome } => {
+                self.check_promise(&name)?;
+                check_payload("the value of the promise", outcome.len())?;
+                self.begin(Command::PromiseComplete { name, outcome })
+            }
+            Op::Attach { to } => self.begin(Command::Attach { to }),
+            Op::Output { of } => self.begin(Command::Output { of }),
             Op::Cancel { invocation } => self.just(Command::Cancel { invocation }),
             Op::GetState { key } => self.get_state(key),
             Op::SetState { key, value } => self.set_state(key, value),
@@ -194,7 +229,7 @@ impl Attempt {
             Op::StateKeys => self.state_keys(),
             Op::Wait { on, io } => self.wait(&on, io),
             Op::Take(command) => match self.waiting.take(command) {
-                Some(outcome) => Ok(Step::Taken(outcome)),
+                Some(answer) => Ok(Step::Taken(answer)),
                 None => Err(AttemptError::Misused(
                     "the answer of an operation was taken before wait reported it ready, or twice".to_owned(),
                 )),
@@ -247,16 +282,19 @@ impl Attempt {
 
     fn call(&mut self, call: Call) -> Result<Step, AttemptError> {
         check_payload("the input of a call", call.input.len())?;
-        let target = call.target.clone();
+        let (target, is_shielded) = (call.target.clone(), call.shielded);
         let (command, _) = self.command(Command::Call(call))?;
-        Ok(Step::Called { command, invocation: self.seed.child_id(command, &target) })
+        if !is_shielded {
+            self.waiting.asked_for_call(command);
+        }
+        Ok(Step::Called { command, invocation: self.asker(command).seed.child_id(command, &target) })
     }
 
     fn send(&mut self, send: Send) -> Result<Step, AttemptError> {
         check_payload("the input of a send", send.input.len())?;
         let target = send.target.clone();
         let (command, _) = self.command(Command::Send(send))?;
-        Ok(Step::Sent { invocation: self.seed.child_id(command, &target) })
+        Ok(Step::Sent { invocation: self.asker(command).seed.child_id(command, &target) })
     }
 
     fn begin(&mut self, command: Command) -> Result<Step, AttemptError> {
@@ -305,7 +343,8 @@ impl Attempt {
         let commands = std::mem::take(&mut self.batch);
         let count = u32::try_from(commands.len()).expect("a batch is bounded");
         let first = EntryIndex(self.next_command - count);
-        self.events.push_back(Event::Commands(Commands { attempt: self.id, first, commands }));
+        let (attempt, knows_of_cancellation) = (self.id, self.waiting.knows_of_cancellation());
+        self.events.push_back(Event::Commands(Commands { attempt, first, commands, knows_of_cancellation }));
     }
 
     // Steps
@@ -327,6 +366,15 @@ impl Attempt {
         } else {
             Step::AwaitPermit(run)
         }
+    }
+
+    /// The guest has given the step up: its result would reach nobody, so no later attempt executes it either.
+    fn abandon_run(&mut self, run: EntryIndex) -> Step {
+        if self.executing.remove(&run) {
+            self.flush();
+            self.events.push_back(Event::RunAbandoned(RunAbandoned { attempt: self.id, run }));
+        }
+        Step::Done
     }
 
     fn finish_run(&mut self, run: EntryIndex, outcome: RunOutcome) -> Result<Step, AttemptError> {
@@ -415,7 +463,7 @@ impl Attempt {
     fn check_has_state(&self) -> Result<(), AttemptError> {
         match self.target.key {
             Some(_) => Ok(()),
-            None => Err(self.not_writable("a plain service has no state; use an object")),
+            None => Err(AttemptError::HasNoState { target: self.target.clone() }),
         }
     }
 
@@ -425,6 +473,15 @@ impl Attempt {
             HandlerMode::Exclusive | HandlerMode::WorkflowRun => Ok(()),
             HandlerMode::Shared => {
                 Err(self.not_writable("a shared handler only reads; use an exclusive one"))
+            }
+        }
+    }
+
+    fn check_promise(&self, name: &str) -> Result<(), AttemptError> {
+        match self.kind {
+            ServiceKind::Workflow => check_name("the name of the promise", name),
+            ServiceKind::Service | ServiceKind::Object => {
+                Err(AttemptError::NotAWorkflow { target: self.target.clone() })
             }
         }
     }
@@ -445,9 +502,9 @@ impl Attempt {
                 self.advance_to(position.0, at);
                 Ok(Step::Ready(command))
             }
-            Told::Cancelled { position, at } => {
+            Told::Cancelled { position, at, failure } => {
                 self.advance_to(position.0, at);
-                Ok(Step::Cancelled)
+                Ok(Step::Cancelled(failure))
             }
             Told::Nothing if io => Ok(Step::Blocked(Blocked::OnIo)),
             Told::Nothing if on.iter().any(|command| self.postponed.contains(command)) => {
@@ -471,6 +528,14 @@ fn check_payload(what: &str, size: usize) -> Result<(), AttemptError> {
             size,
             limit: limits::PAYLOAD_BYTES_MAX,
         }),
+    }
+}
+
+fn check_name(what: &'static str, name: &str) -> Result<(), AttemptError> {
+    let (size, limit) = (name.len(), limits::KEY_BYTES_MAX);
+    match size <= limit {
+        true => Ok(()),
+        false => Err(AttemptError::NameTooLong { what, size, limit }),
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a guest may ask its attempt, and what it is told.
 
 use crate::id::{AwakeableId, EntryIndex, InvocationId, Position};
-use crate::journal::{Call, NotificationEntry, Send};
+use crate::journal::{Call, Named, NotificationEntry, Send};
 use crate::retry::RetryPolicy;
 use crate::target::Target;
-use crate::value::{Failure, Outcome, Payload};
+use crate::value::{Answer, Failure, Outcome, Payload};
 
 /// One host function called by the guest.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,31 @@ pub enum Op {
     CompleteAwakeable {
         id: AwakeableId,
         outcome: Outcome,
+    },
+    /// Waits for the next signal of this name.
+    Signal {
+        name: String,
+    },
+    SendSignal {
+        invocation: InvocationId,
+        name: String,
+        outcome: Outcome,
+    },
+    PromiseGet {
+        name: String,
+    },
+    PromisePeek {
+        name: String,
+    },
+    PromiseComplete {
+        name: String,
+        outcome: Outcome,
+    },
+    Attach {
+        to: Named,
+    },
+    Output {
+        of: Named,
     },
     Cancel {
         invocation: InvocationId,
@@ -99,9 +124,9 @@ pub enum Step {
     Ready(EntryIndex),
     /// Nothing listed is complete: ask again after news, or suspend.
     Blocked(Blocked),
-    /// The invocation was cancelled.
-    Cancelled,
-    Taken(Outcome),
+    /// The invocation was cancelled: what the guest awaits fails with this.
+    Cancelled(Failure),
+    Taken(Answer),
 }
 
 /// How an attempt should pass the time while it is blocked.
@@ -147,6 +172,14 @@ pub enum AttemptError {
     PayloadTooLarge { what: String, size: usize, limit: usize },
     #[error("HH0027: {target} may not change state: {reason}")]
     StateNotWritable { target: Target, reason: &'static str },
+    #[error("HH0071: {target} has no state: it is a plain service; use an object or a workflow")]
+    HasNoState { target: Target },
+    #[error(
+        "HH0062: {target} has no durable promises: they belong to workflows; use an awakeable or a signal"
+    )]
+    NotAWorkflow { target: Target },
+    #[error("HH0003: {what} has {size} bytes, more than the {limit} that are allowed")]
+    NameTooLong { what: &'static str, size: usize, limit: usize },
     #[error("HH0040: {0}")]
     Misused(String),
 }

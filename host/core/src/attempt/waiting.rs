@@ -8,39 +8,45 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::{EntryIndex, Position};
 use crate::journal::{Notification, NotificationEntry};
 use crate::time::Timestamp;
-use crate::value::{Failure, Outcome};
+use crate::value::{Answer, Failure};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
     received: u32,
-    answers: BTreeMap<EntryIndex, Answer>,
+    answers: BTreeMap<EntryIndex, Answered>,
     /// A cancellation that the guest does not know of.
     cancellation: Option<Cancellation>,
     /// Told by a wait, not yet taken.
     told: BTreeSet<EntryIndex>,
     /// The positions of those told answers that were failures by cancellation.
     cancelled_calls_told: BTreeSet<Position>,
+    /// Whether the guest was told of a cancellation.
+    knows_of_cancellation: bool,
+    /// The last call that was asked for before the guest was told of one.
+    last_unknowing_call: Option<EntryIndex>,
 }
 
 #[derive(Clone, Debug)]
-struct Answer {
+struct Answered {
     position: Position,
     at: Timestamp,
-    outcome: Option<Outcome>,
+    answer: Option<Answer>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Cancellation {
     position: Position,
     at: Timestamp,
     since: Position,
+    commands: u32,
+    failure: Failure,
 }
 
 /// What a wait reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     Ready { command: EntryIndex, position: Position, at: Timestamp },
-    Cancelled { position: Position, at: Timestamp },
+    Cancelled { position: Position, at: Timestamp, failure: Failure },
     Nothing,
 }
 
@@ -54,15 +60,36 @@ impl Waiting {
         self.received += 1;
         match entry.notification {
             Notification::Completed { command, outcome } => {
-                let answer = Answer { position, at: entry.at, outcome: Some(outcome) };
-                let before = self.answers.insert(command, answer);
-                assert!(before.is_none(), "a command is answered once");
+                self.receive_answer(command, position, entry.at, Answer::Outcome(outcome));
             }
-            Notification::Cancelled { since } => {
+            Notification::NotReady { command } => {
+                self.receive_answer(command, position, entry.at, Answer::NotReady);
+            }
+            Notification::Cancelled { since, commands, failure } => {
                 let was_told = self.cancelled_calls_told.iter().any(|told| *told >= since);
-                self.cancellation = (!was_told).then_some(Cancellation { position, at: entry.at, since });
+                let cancellation = Cancellation { position, at: entry.at, since, commands, failure };
+                self.cancellation = (!was_told).then_some(cancellation);
             }
         }
+    }
+
+    fn receive_answer(&mut self, command: EntryIndex, position: Position, at: Timestamp, answer: Answer) {
+        let before = self.answers.insert(command, Answered { position, at, answer: Some(answer) });
+        assert!(before.is_none(), "a command is answered once");
+    }
+
+    /// Notes that the guest has asked for a call that is cancelled with the invocation.
+    ///
+    /// If a cancellation was notified before that, and the guest did not know, then the engine cancels the call as well
+    /// and notifies once more when it has ended.
+    pub(super) fn asked_for_call(&mut self, command: EntryIndex) {
+        if !self.knows_of_cancellation {
+            self.last_unknowing_call = Some(command);
+        }
+    }
+
+    pub(super) fn knows_of_cancellation(&self) -> bool {
+        self.knows_of_cancellation
     }
 
     pub(super) fn received(&self) -> u32 {
@@ -75,7 +102,14 @@ impl Waiting {
 
     /// Whether a cancellation has come that the guest does not know of.
     pub(super) fn cancel_is_due(&self) -> bool {
-        self.cancellation.is_some()
+        self.due_cancellation().is_some()
+    }
+
+    /// The cancellation that the guest is to be told: not one that will be notified again.
+    fn due_cancellation(&self) -> Option<&Cancellation> {
+        let comes_again =
+            |it: &Cancellation| self.last_unknowing_call.is_some_and(|call| call.0 >= it.commands);
+        self.cancellation.as_ref().filter(|it| !comes_again(it))
     }
 
     /// Picks what a wait for `on` reports.
@@ -84,15 +118,17 @@ impl Waiting {
             .iter()
             .filter_map(|command| self.answers.get(command).map(|answer| (answer.position, *command)))
             .min();
-        match (earliest, self.cancellation) {
+        match (earliest, self.due_cancellation()) {
             (Some((position, command)), cancellation)
                 if cancellation.is_none_or(|cancelled| position < cancelled.position) =>
             {
                 self.tell_answer(command, position)
             }
-            (_, Some(Cancellation { position, at, .. })) => {
+            (_, Some(Cancellation { position, at, failure, .. })) => {
+                let told = Told::Cancelled { position: *position, at: *at, failure: failure.clone() };
                 self.cancellation = None;
-                Told::Cancelled { position, at }
+                self.knows_of_cancellation = true;
+                told
             }
             (_, None) => Told::Nothing,
         }
@@ -100,19 +136,20 @@ impl Waiting {
 
     /// Notes that the guest knows this answer, and of a cancellation if that is what the answer says.
     fn tell_answer(&mut self, command: EntryIndex, position: Position) -> Told {
-        let answer = &self.answers[&command];
-        if answer.outcome == Some(Outcome::Failure(Failure::cancelled())) {
+        let answered = &self.answers[&command];
+        let at = answered.at;
+        if answered.answer == Some(Answer::Outcome(Failure::cancelled().into())) {
             self.cancelled_calls_told.insert(position);
-            self.cancellation = self.cancellation.filter(|cancelled| position < cancelled.since);
+            self.cancellation = self.cancellation.take().filter(|cancelled| position < cancelled.since);
         }
         self.told.insert(command);
-        Told::Ready { command, position, at: answer.at }
+        Told::Ready { command, position, at }
     }
 
     /// Gives away the answer of a command that was told; `None` if it was not told or is gone.
-    pub(super) fn take(&mut self, command: EntryIndex) -> Option<Outcome> {
+    pub(super) fn take(&mut self, command: EntryIndex) -> Option<Answer> {
         match self.told.remove(&command) {
-            true => self.answers.get_mut(&command).and_then(|answer| answer.outcome.take()),
+            true => self.answers.get_mut(&command).and_then(|answered| answered.answer.take()),
             false => None,
         }
     }

@@ -1,19 +1,20 @@
 //! How an invocation comes about: from outside, by a call or by a send.
 
-use super::{Cx, Refusal, catalog, lifecycle, notify};
-use crate::deployment::{HandlerMode, RoutedHandler, ServiceKind};
+use super::{Cx, Refusal, attach, catalog, command, lifecycle, restart};
+use crate::deployment::{HandlerMode, Route, RoutedHandler, ServiceKind};
 use crate::effect::Effect;
 use crate::event::{Event, Invoke};
-use crate::id::{AwakeableId, EntryIndex, InvocationId, Seed};
-use crate::invocation::{Caller, Header, Invocation, Lifecycle, OpenCommand, Scheduled, Status};
-use crate::journal::{Call, Notification, Send};
+use crate::id::{AwakeableId, DeploymentId, EntryIndex, InvocationId, Seed};
+use crate::invocation::{Asker, Caller, Header, Invocation, Lifecycle, Scheduled, Status};
+use crate::journal::{Call, Send};
 use crate::limits;
+use crate::policy::Policy;
 use crate::state::key::Timer;
 use crate::state::{Kv, State, StoreError};
 use crate::target::Target;
 use crate::value::{Failure, Outcome, Payload};
 
-type Admission = Result<Result<(), Refusal>, StoreError>;
+pub(super) type Admission = Result<Result<(), Refusal>, StoreError>;
 
 /// Checks an event from outside before it becomes a record: a refused one changes nothing.
 pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
@@ -21,17 +22,18 @@ pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
         Event::Invoke(it) => admit_invoke(state, it),
         Event::Deploy(deployment) => catalog::check(state, deployment),
         Event::CompleteAwakeable { id, .. } => admit_awakeable(state, id),
-        Event::Cancel { invocation } => admit_unless_ended(state, invocation, "cancelled"),
-        Event::Kill { invocation } => admit_unless_ended(state, invocation, "killed"),
+        Event::Signal { invocation, name, .. } => admit_signal(state, invocation, name),
+        Event::Cancel { invocation } => admit_unless_ended(state, &state.resolve(invocation)?, "cancelled"),
+        Event::Kill { invocation } => admit_unless_ended(state, &state.resolve(invocation)?, "killed"),
         Event::Pause { invocation } => admit_in(state, invocation, "paused", |status| match status {
             Status::Running | Status::Suspended(_) | Status::BackingOff(_) => true,
             Status::Scheduled(_) | Status::Inboxed(_) | Status::Paused(_) => false,
         }),
         Event::Resume { invocation, deployment } => {
             if let Some(deployment) = deployment
-                && state.deployment(deployment)?.is_none()
+                && let Err(refusal) = admit_onto(state, invocation, deployment)?
             {
-                return Ok(Err(Refusal::UnknownDeployment(*deployment)));
+                return Ok(Err(refusal));
             }
             admit_in(state, invocation, "resumed", |status| match status {
                 Status::Paused(_) | Status::BackingOff(_) => true,
@@ -43,10 +45,14 @@ pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
             (None, Some(_)) => Ok(Ok(())),
             (None, None) => Ok(Err(Refusal::UnknownInvocation(*invocation))),
         },
+        Event::RestartAsNew(it) => restart::admit(state, it),
+        Event::ReplaceState(it) => command::state::admit_replace(state, it),
+        Event::Remove { deployment, .. } => catalog::check_removal(state, deployment),
         Event::Configure(_)
         | Event::Commands(_)
         | Event::RunCompleted(_)
         | Event::RunFailed(_)
+        | Event::RunAbandoned(_)
         | Event::Suspend(_)
         | Event::End(_)
         | Event::Fail(_)
@@ -108,29 +114,29 @@ pub(super) fn from_outside<K: Kv>(cx: &mut Cx<'_, K>, it: &Invoke) -> Result<(),
 pub(super) fn call<K: Kv>(
     cx: &mut Cx<'_, K>,
     caller: InvocationId,
-    seed: Seed,
+    asker: Asker,
     index: EntryIndex,
     call: &Call,
 ) -> Result<(), StoreError> {
+    let id = asker.seed.child_id(index, &call.target);
     let submission = Submission {
-        id: seed.child_id(index, &call.target),
+        id,
         target: &call.target,
         input: &call.input,
         headers: &call.headers,
         idempotency_key: call.idempotency_key.as_deref(),
-        seed: seed.child(index),
+        seed: asker.seed.child(index),
         delay_ms: None,
         retention_ms: 0,
         caller: Caller::Call { invocation: caller, command: index },
     };
     match submit(cx, submission)? {
         Submitted::Begun => Ok(()),
-        Submitted::Joined(invocation) => join(cx, caller, index, &invocation),
-        Submitted::Refused(refusal) => notify::deliver(
-            cx,
-            &caller,
-            Notification::Completed { command: index, outcome: failure(&refusal) },
-        ),
+        Submitted::Joined(invocation) => {
+            name_also(cx, &id, &invocation)?;
+            attach::join(cx, caller, index, &invocation)
+        }
+        Submitted::Refused(refusal) => attach::answer(cx, &caller, index, failure(&refusal)),
     }
 }
 
@@ -139,22 +145,41 @@ pub(super) fn call<K: Kv>(
 pub(super) fn send<K: Kv>(
     cx: &mut Cx<'_, K>,
     sender: InvocationId,
-    seed: Seed,
+    asker: Asker,
     index: EntryIndex,
     send: &Send,
 ) -> Result<(), StoreError> {
+    let id = asker.seed.child_id(index, &send.target);
     let submission = Submission {
-        id: seed.child_id(index, &send.target),
+        id,
         target: &send.target,
         input: &send.input,
         headers: &send.headers,
         idempotency_key: send.idempotency_key.as_deref(),
-        seed: seed.child(index),
+        seed: asker.seed.child(index),
         delay_ms: send.delay_ms,
         retention_ms: 0,
         caller: Caller::Send { invocation: sender },
     };
-    submit(cx, submission).map(drop)
+    match submit(cx, submission)? {
+        Submitted::Joined(invocation) => name_also(cx, &id, &invocation),
+        Submitted::Begun | Submitted::Refused(_) => Ok(()),
+    }
+}
+
+/// Has `alias`, which a handler was given at once, lead to the invocation that stands for it.
+fn name_also<K: Kv>(cx: &mut Cx<'_, K>, alias: &InvocationId, id: &InvocationId) -> Result<(), StoreError> {
+    if alias == id {
+        return Ok(());
+    }
+    cx.state.put_alias(alias, id)?;
+    if let Some(mut lifecycle) = cx.state.lifecycle(id)? {
+        lifecycle.has_aliases = true;
+        return cx.state.put_lifecycle(id, &lifecycle);
+    }
+    let mut completed = cx.state.completed(id)?.expect("a name belongs to a live or completed invocation");
+    completed.has_aliases = true;
+    cx.state.put_completed(id, &completed)
 }
 
 struct Submission<'a> {
@@ -186,11 +211,16 @@ fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, St
     {
         return Ok(Submitted::Refused(refusal));
     }
-    if let Some(earlier) = earlier(cx.state, &handler, it.target, it.idempotency_key)? {
+    let earlier = earlier(cx.state, &handler, it.target, it.idempotency_key)?;
+    if let Some(refusal) = waits_for_itself(cx, &it, &handler, earlier)? {
+        return Ok(Submitted::Refused(refusal));
+    }
+    if let Some(earlier) = earlier {
         return Ok(Submitted::Joined(earlier));
     }
     let invocation = Invocation {
         target: it.target.clone(),
+        kind: handler.kind,
         mode: handler.mode,
         headers: it.headers.to_vec(),
         idempotency_key: it.idempotency_key.map(str::to_owned),
@@ -199,6 +229,7 @@ fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, St
         created_at: cx.at,
         retention_ms: retention_ms(&handler, it.idempotency_key, it.retention_ms),
         policy: handler.policy,
+        lineage: Vec::new(),
     };
     cx.state.put_invocation(&it.id, &invocation)?;
     cx.state.put_input(&it.id, it.input.clone())?;
@@ -215,10 +246,31 @@ fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, St
     Ok(Submitted::Begun)
 }
 
+/// Refuses a call whose caller would wait for itself: by the invocation that it would join, or by the key that it would
+/// stand in line for.
+fn waits_for_itself<K: Kv>(
+    cx: &Cx<'_, K>,
+    it: &Submission<'_>,
+    handler: &Routed,
+    earlier: Option<InvocationId>,
+) -> Result<Option<Refusal>, StoreError> {
+    let Caller::Call { invocation: caller, .. } = it.caller else { return Ok(None) };
+    let holder = || match (handler.mode, &it.target.key) {
+        (HandlerMode::Exclusive, Some(key)) => cx.state.lock(&it.target.service, key),
+        (HandlerMode::Exclusive | HandlerMode::Shared | HandlerMode::WorkflowRun, _) => Ok(None),
+    };
+    let awaited = match earlier {
+        Some(earlier) => Some(earlier),
+        None => holder()?.map(|lock| lock.holder),
+    };
+    let Some(awaited) = awaited else { return Ok(None) };
+    attach::refuse_circle(cx, &caller, &awaited, format!("the call to {}", it.target))
+}
+
 /// The invocation that has the name this one would get.
 fn earlier<K: Kv>(
     state: &State<K>,
-    handler: &RoutedHandler,
+    handler: &Routed,
     target: &Target,
     idempotency_key: Option<&str>,
 ) -> Result<Option<InvocationId>, StoreError> {
@@ -229,7 +281,7 @@ fn earlier<K: Kv>(
     }
 }
 
-fn claim_names<K: Kv>(
+pub(super) fn claim_names<K: Kv>(
     cx: &mut Cx<'_, K>,
     id: &InvocationId,
     invocation: &Invocation,
@@ -244,29 +296,7 @@ fn claim_names<K: Kv>(
     }
 }
 
-/// Command `index` of `caller` gets the outcome of an invocation that somebody else began.
-fn join<K: Kv>(
-    cx: &mut Cx<'_, K>,
-    caller: InvocationId,
-    index: EntryIndex,
-    invocation: &InvocationId,
-) -> Result<(), StoreError> {
-    if let Some(completed) = cx.state.completed(invocation)? {
-        let answer = Notification::Completed { command: index, outcome: completed.outcome };
-        return notify::deliver(cx, &caller, answer);
-    }
-    let mut joined =
-        cx.state.lifecycle(invocation)?.expect("a name belongs to a live or completed invocation");
-    joined.joined_by.push((caller, index));
-    cx.state.put_lifecycle(invocation, &joined)?;
-    if let Some(mut lifecycle) = cx.state.lifecycle(&caller)? {
-        lifecycle.open.insert(index, OpenCommand::JoinedCall);
-        cx.state.put_lifecycle(&caller, &lifecycle)?;
-    }
-    Ok(())
-}
-
-fn retention_ms(handler: &RoutedHandler, idempotency_key: Option<&str>, otherwise: u64) -> u64 {
+fn retention_ms(handler: &Routed, idempotency_key: Option<&str>, otherwise: u64) -> u64 {
     match (handler.mode, idempotency_key) {
         (HandlerMode::WorkflowRun, _) => handler.policy.workflow_retention_ms,
         (HandlerMode::Exclusive | HandlerMode::Shared, Some(_)) => handler.policy.idempotency_retention_ms,
@@ -275,15 +305,22 @@ fn retention_ms(handler: &RoutedHandler, idempotency_key: Option<&str>, otherwis
 }
 
 /// Finds the handler that a target names, or says what is wrong with it.
-fn resolve<K: Kv>(state: &State<K>, target: &Target) -> Result<Result<RoutedHandler, Refusal>, StoreError> {
-    let Some(mut route) = state.route(&target.service)? else {
+fn resolve<K: Kv>(state: &State<K>, target: &Target) -> Result<Result<Routed, Refusal>, StoreError> {
+    let Some(Route { kind, mut handlers, .. }) = state.route(&target.service)? else {
         return Ok(Err(Refusal::UnknownService { service: target.service.clone(), nearest: None }));
     };
-    let Some(handler) = route.handlers.remove(&target.handler) else {
+    let Some(RoutedHandler { mode, policy }) = handlers.remove(&target.handler) else {
         let (service, handler) = (target.service.clone(), target.handler.clone());
         return Ok(Err(Refusal::UnknownHandler { service, handler, nearest: None }));
     };
-    Ok(check_key(route.kind, target).map(|()| handler))
+    Ok(check_key(kind, target).map(|()| Routed { kind, mode, policy }))
+}
+
+/// A handler that a target names.
+struct Routed {
+    kind: ServiceKind,
+    mode: HandlerMode,
+    policy: Policy,
 }
 
 fn check_key(kind: ServiceKind, target: &Target) -> Result<(), Refusal> {
@@ -301,6 +338,9 @@ fn admit_invoke<K: Kv>(state: &State<K>, it: &Invoke) -> Admission {
         Ok(handler) => handler,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if handler.policy.private {
+        return Ok(Err(Refusal::PrivateHandler { target: it.target.clone() }));
+    }
     let (size, limit) = (it.input.len(), limits::PAYLOAD_BYTES_MAX);
     if size > limit {
         return Ok(Err(Refusal::InputTooLarge { size, limit }));
@@ -322,7 +362,7 @@ fn admit_invoke<K: Kv>(state: &State<K>, it: &Invoke) -> Admission {
     }
 }
 
-fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &RoutedHandler, target: &Target) -> Admission {
+fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Routed, target: &Target) -> Admission {
     let (HandlerMode::Exclusive, Some(key)) = (handler.mode, &target.key) else { return Ok(Ok(())) };
     match state.lock(&target.service, key)? {
         Some(lock) if lock.waiting >= limits::INBOX_MAX => {
@@ -332,10 +372,41 @@ fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &RoutedHandler, target: &Tar
     }
 }
 
+/// A deployment that takes over has to have the handler.
+fn admit_onto<K: Kv>(state: &State<K>, id: &InvocationId, deployment: &DeploymentId) -> Admission {
+    let Some(deployed) = state.deployment(deployment)? else {
+        return Ok(Err(Refusal::UnknownDeployment(*deployment)));
+    };
+    let Some(invocation) = state.invocation(id)? else { return Ok(Ok(())) };
+    let target = &invocation.target;
+    let service = deployed.services.iter().find(|service| service.name == target.service);
+    let handler = service.and_then(|service| service.handler(&target.handler));
+    Ok(match handler {
+        Some(handler) if handler.mode == invocation.mode => Ok(()),
+        Some(_) | None => {
+            Err(Refusal::HandlerNotDeployed { deployment: *deployment, target: target.clone() })
+        }
+    })
+}
+
+fn admit_signal<K: Kv>(state: &State<K>, id: &InvocationId, name: &str) -> Admission {
+    if let Err(refusal) = Refusal::check_length("the name of the signal", name) {
+        return Ok(Err(refusal));
+    }
+    let id = state.resolve(id)?;
+    Ok(match state.lifecycle(&id)? {
+        Some(it) if it.signals_kept >= limits::SIGNALS_KEPT_MAX => {
+            Err(Refusal::SignalsFull { invocation: id, kept: it.signals_kept })
+        }
+        Some(_) => Ok(()),
+        None if state.completed(&id)?.is_some() => Err(wrong_status(&id, "completed", "signalled")),
+        None => Err(Refusal::UnknownInvocation(id)),
+    })
+}
+
 fn admit_awakeable<K: Kv>(state: &State<K>, id: &AwakeableId) -> Admission {
-    let lifecycle = state.lifecycle(&id.invocation)?;
-    let is_open = lifecycle.is_some_and(|it| it.open.get(&id.index) == Some(&OpenCommand::Awakeable));
-    Ok(if is_open { Ok(()) } else { Err(Refusal::UnknownAwakeable(*id)) })
+    let waiting = command::awakeable::waiting(state, id)?;
+    Ok(waiting.map(drop).ok_or(Refusal::UnknownAwakeable(*id)))
 }
 
 fn admit_unless_ended<K: Kv>(state: &State<K>, id: &InvocationId, verb: &'static str) -> Admission {
@@ -356,11 +427,11 @@ fn admit_in<K: Kv>(
     })
 }
 
-fn wrong_status(id: &InvocationId, status: &'static str, verb: &'static str) -> Refusal {
+pub(super) fn wrong_status(id: &InvocationId, status: &'static str, verb: &'static str) -> Refusal {
     Refusal::WrongStatus { invocation: *id, status, verb }
 }
 
 /// The terminal error a calling handler gets instead of the refusal an outside caller would.
-fn failure(refusal: &Refusal) -> Outcome {
+pub(super) fn failure(refusal: &Refusal) -> Outcome {
     Outcome::Failure(Failure::new(refusal.status(), format!("{}: {refusal}", refusal.code())))
 }

@@ -19,15 +19,19 @@
 //! - Two applications of one log give the same bytes.
 //! - Events of any but the current attempt of a running invocation change nothing.
 
+mod attach;
 mod cancel;
 mod catalog;
+mod chain;
 mod command;
+mod completion;
 mod invoke;
 mod lifecycle;
 mod notify;
 mod object;
 mod recover;
 mod refusal;
+mod restart;
 mod timer;
 
 pub use invoke::{admit, admit_call};
@@ -57,15 +61,22 @@ pub fn apply<K: Kv>(state: &mut State<K>, record: &Record) -> Result<Vec<Effect>
         Event::Commands(it) => command::record(&mut cx, it),
         Event::RunCompleted(it) => command::run::complete(&mut cx, it),
         Event::RunFailed(it) => command::run::fail(&mut cx, it),
+        Event::RunAbandoned(it) => command::run::abandon(&mut cx, it),
         Event::Suspend(it) => lifecycle::suspend(&mut cx, it),
         Event::End(it) => lifecycle::end(&mut cx, it),
         Event::Fail(it) => lifecycle::fail(&mut cx, it),
         Event::CompleteAwakeable { id, outcome } => command::awakeable::complete(&mut cx, id, outcome),
+        Event::Signal { invocation, name, outcome } => {
+            command::signal::send(&mut cx, invocation, name, outcome).map(drop)
+        }
         Event::Cancel { invocation } => cancel::cancel(&mut cx, invocation),
         Event::Kill { invocation } => cancel::kill(&mut cx, invocation),
-        Event::Pause { invocation } => lifecycle::pause(&mut cx, invocation),
+        Event::Pause { invocation } => lifecycle::pause(&mut cx, invocation, "by an operator"),
         Event::Resume { invocation, deployment } => lifecycle::resume(&mut cx, invocation, *deployment),
-        Event::Purge { invocation } => lifecycle::purge(&mut cx, invocation),
+        Event::Purge { invocation } => completion::purge(&mut cx, invocation),
+        Event::RestartAsNew(it) => restart::restart(&mut cx, it),
+        Event::ReplaceState(it) => command::state::replace(&mut cx, it),
+        Event::Remove { deployment, force } => catalog::remove(&mut cx, *deployment, *force),
         Event::Wake => timer::fire_due(&mut cx),
     }?;
     let effects = cx.effects;

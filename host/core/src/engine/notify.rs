@@ -16,7 +16,7 @@ pub(super) fn deliver<K: Kv>(
     notification: Notification,
 ) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
-    if let Notification::Completed { command, .. } = &notification {
+    if let Notification::Completed { command, .. } | Notification::NotReady { command } = &notification {
         if lifecycle.open.remove(command).is_none() {
             return Ok(());
         }
@@ -81,23 +81,28 @@ fn append_due_cancellation<K: Kv>(
     id: &InvocationId,
     lifecycle: &mut Lifecycle,
 ) -> Result<bool, StoreError> {
-    match lifecycle.cancellation {
-        Some(Cancellation { since, notified: None }) if !has_open_calls(lifecycle) => {
-            append(cx, id, lifecycle, Notification::Cancelled { since })?;
-            Ok(true)
-        }
-        Some(_) | None => Ok(false),
+    let Some(Cancellation { since, notified: None, failure }) = &lifecycle.cancellation else {
+        return Ok(false);
+    };
+    if has_open_calls(lifecycle) {
+        return Ok(false);
     }
+    let (since, commands, failure) = (*since, lifecycle.commands, failure.clone());
+    append(cx, id, lifecycle, Notification::Cancelled { since, commands, failure })?;
+    Ok(true)
 }
 
-/// Whether calls that this invocation began are still to be answered.
+/// Whether calls that are cancelled with this invocation are still to be answered.
 fn has_open_calls(lifecycle: &Lifecycle) -> bool {
     lifecycle.open.values().any(|open| match open {
-        OpenCommand::Call => true,
-        OpenCommand::JoinedCall
+        OpenCommand::Call { shielded } => !shielded,
+        OpenCommand::Joined
         | OpenCommand::Sleep { .. }
         | OpenCommand::Run { .. }
-        | OpenCommand::Awakeable => false,
+        | OpenCommand::Awakeable
+        | OpenCommand::Signal
+        | OpenCommand::Promise
+        | OpenCommand::Question => false,
     })
 }
 

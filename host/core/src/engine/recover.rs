@@ -60,10 +60,13 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
         journal_bytes: lifecycle.journal_bytes,
         state: object_state(state, &invocation)?.into_iter().collect(),
         target: invocation.target,
+        kind: invocation.kind,
         mode: invocation.mode,
         headers: invocation.headers,
         idempotency_key: invocation.idempotency_key,
         seed: invocation.seed,
+        lineage: invocation.lineage,
+        cpu_ms: invocation.policy.cpu_ms,
         created_at: invocation.created_at,
     };
     Ok(Some(Loaded { start, effects }))

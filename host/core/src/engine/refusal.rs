@@ -3,6 +3,7 @@
 use crate::error::ErrorCode;
 use crate::id::{AwakeableId, DeploymentId, InvocationId};
 use crate::limits;
+use crate::state::StateVersion;
 use crate::target::Target;
 
 /// A refused request. Nothing was recorded, nothing has changed.
@@ -30,6 +31,38 @@ pub enum Refusal {
     WorkflowStarted { target: Target, invocation: InvocationId },
     #[error("there is no invocation {0}: it never was, or its retention has ended")]
     UnknownInvocation(InvocationId),
+    #[error("there is no invocation {0}: it never was, or its retention has ended")]
+    NothingNamed(String),
+    #[error("{target} is private: only other handlers may call it")]
+    PrivateHandler { target: Target },
+    #[error("{what} would wait for itself: {}; send it instead, or do not call back", circle(.chain))]
+    WaitsForItself { what: String, chain: Vec<String> },
+    #[error(
+        "{kept} signals were sent to {invocation} that it has not waited for; it has to wait for some before it can get more"
+    )]
+    SignalsFull { invocation: InvocationId, kept: u32 },
+    #[error(
+        "promise '{name}' of the workflow {service}/{id} is completed already; the first completion counts"
+    )]
+    PromiseCompleted { service: String, id: String, name: String },
+    #[error("deployment {deployment} has no handler {target} of the same kind; resume it on one that has")]
+    HandlerNotDeployed { deployment: DeploymentId, target: Target },
+    #[error(
+        "the journal of {0} is not kept any more; set journal-retention for its handler to restart successful ones"
+    )]
+    JournalNotKept(InvocationId),
+    #[error("{from} has {has} commands in its journal, so {asked} of them cannot be kept")]
+    CommandsNotThere { from: InvocationId, has: u32, asked: u32 },
+    #[error("{service} is a plain service and has no state; only objects and workflows do")]
+    HasNoState { service: String },
+    #[error(
+        "{holder} is working with the state of {service}/{key} right now; pause it, or wait until it has ended"
+    )]
+    KeyInUse { service: String, key: String, holder: InvocationId },
+    #[error("the state of {service}/{key} has version {is}, not {expected}; read it again")]
+    StateChanged { service: String, key: String, is: StateVersion, expected: StateVersion },
+    #[error("the state of {service}/{key} would have {size} bytes, more than the {limit} that are allowed")]
+    StateTooLarge { service: String, key: String, size: usize, limit: usize },
     #[error("there is no awakeable {0} to complete: it never was, or is completed already")]
     UnknownAwakeable(AwakeableId),
     #[error("invocation {invocation} is {status}, it cannot be {verb}")]
@@ -54,7 +87,17 @@ impl Refusal {
             Refusal::InboxFull { .. } => ErrorCode::Overloaded,
             Refusal::IdempotencyKeyOnWorkflow { .. } => ErrorCode::BadIdempotencyKey,
             Refusal::WorkflowStarted { .. } => ErrorCode::WorkflowStarted,
-            Refusal::UnknownInvocation(_) => ErrorCode::UnknownInvocation,
+            Refusal::UnknownInvocation(_) | Refusal::NothingNamed(_) => ErrorCode::UnknownInvocation,
+            Refusal::PrivateHandler { .. } => ErrorCode::PrivateHandler,
+            Refusal::WaitsForItself { .. } => ErrorCode::WaitsForItself,
+            Refusal::SignalsFull { .. } => ErrorCode::SignalsFull,
+            Refusal::PromiseCompleted { .. } => ErrorCode::PromiseCompleted,
+            Refusal::HandlerNotDeployed { .. } => ErrorCode::NotDeployed,
+            Refusal::JournalNotKept(_) | Refusal::CommandsNotThere { .. } => ErrorCode::JournalNotKept,
+            Refusal::HasNoState { .. } => ErrorCode::HasNoState,
+            Refusal::KeyInUse { .. } => ErrorCode::KeyInUse,
+            Refusal::StateChanged { .. } => ErrorCode::StateChanged,
+            Refusal::StateTooLarge { .. } => ErrorCode::PayloadTooLarge,
             Refusal::UnknownAwakeable(_) => ErrorCode::UnknownAwakeable,
             Refusal::WrongStatus { .. } => ErrorCode::WrongStatus,
             Refusal::UnknownDeployment(_) => ErrorCode::ComponentMissing,
@@ -68,17 +111,27 @@ impl Refusal {
             Refusal::UnknownService { .. }
             | Refusal::UnknownHandler { .. }
             | Refusal::UnknownInvocation(_)
+            | Refusal::NothingNamed(_)
             | Refusal::UnknownAwakeable(_)
             | Refusal::UnknownDeployment(_) => 404,
             Refusal::KeyMissing { .. }
             | Refusal::KeyUnexpected { .. }
             | Refusal::KeyTooLong { .. }
-            | Refusal::IdempotencyKeyOnWorkflow { .. } => 400,
-            Refusal::InputTooLarge { .. } => 413,
-            Refusal::InboxFull { .. } => 429,
-            Refusal::WorkflowStarted { .. } | Refusal::WrongStatus { .. } | Refusal::KindChanged { .. } => {
-                409
-            }
+            | Refusal::IdempotencyKeyOnWorkflow { .. }
+            | Refusal::PrivateHandler { .. }
+            | Refusal::HasNoState { .. }
+            | Refusal::CommandsNotThere { .. } => 400,
+            Refusal::InputTooLarge { .. } | Refusal::StateTooLarge { .. } => 413,
+            Refusal::InboxFull { .. } | Refusal::SignalsFull { .. } => 429,
+            Refusal::WaitsForItself { .. }
+            | Refusal::PromiseCompleted { .. }
+            | Refusal::HandlerNotDeployed { .. }
+            | Refusal::JournalNotKept(_)
+            | Refusal::KeyInUse { .. }
+            | Refusal::StateChanged { .. }
+            | Refusal::WorkflowStarted { .. }
+            | Refusal::WrongStatus { .. }
+            | Refusal::KindChanged { .. } => 409,
         }
     }
 
@@ -88,6 +141,10 @@ impl Refusal {
             false => Err(Refusal::KeyTooLong { what, size: text.len(), limit: limits::KEY_BYTES_MAX }),
         }
     }
+}
+
+fn circle(chain: &[String]) -> String {
+    chain.iter().chain(chain.first()).cloned().collect::<Vec<_>>().join(" waits for ")
 }
 
 fn suggestion(nearest: &Option<String>) -> String {

@@ -1,6 +1,6 @@
 //! What happens because time has passed.
 
-use super::{Cx, lifecycle, notify};
+use super::{Cx, cancel, completion, lifecycle, notify};
 use crate::id::{EntryIndex, InvocationId};
 use crate::invocation::{RunRetry, Status};
 use crate::journal::Notification;
@@ -31,7 +31,9 @@ pub(super) fn fire_due<K: Kv>(cx: &mut Cx<'_, K>) -> Result<(), StoreError> {
             }
             Timer::Run(index) => retry_run(cx, &id, index)?,
             Timer::Attempt => retry_attempt(cx, &id)?,
-            Timer::Expire => lifecycle::forget(cx, &id)?,
+            Timer::Expire => completion::expire(cx, &id)?,
+            Timer::ExpireJournal => completion::expire_journal(cx, &id)?,
+            Timer::Timeout => cancel::time_out(cx, &id)?,
         }
     }
     Ok(())

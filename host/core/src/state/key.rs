@@ -23,6 +23,12 @@
 //! | 15 input | invocation id | payload |
 //! | 16 route | service name | [`crate::deployment::Route`] |
 //! | 17 policies | [`Layer`] | [`crate::policy::Policies`] |
+//! | 18 alias | another id of an invocation | [`InvocationId`] |
+//! | 19 alias of | invocation id, another id of it | – |
+//! | 20 signal | invocation id, name, number | [`crate::value::Outcome`] |
+//! | 21 promise | service, workflow id, name | [`crate::value::Outcome`] |
+//! | 22 promise waiter | service, workflow id, name, invocation id, entry index | – |
+//! | 23 draining | deployment id | – |
 
 use std::ops::Range;
 
@@ -51,6 +57,12 @@ pub enum Family {
     Input = 15,
     Route = 16,
     Policies = 17,
+    Alias = 18,
+    AliasOf = 19,
+    Signal = 20,
+    Promise = 21,
+    PromiseWaiter = 22,
+    Draining = 23,
 }
 
 /// What a timer is for.
@@ -64,8 +76,12 @@ pub enum Timer {
     Run(EntryIndex),
     /// The next attempt of an invocation that backs off.
     Attempt,
-    /// A completed invocation is forgotten.
+    /// The names of a completed invocation are free again.
     Expire,
+    /// The time of an invocation is over.
+    Timeout,
+    /// The journal of a completed invocation is forgotten.
+    ExpireJournal,
 }
 
 impl Timer {
@@ -76,6 +92,8 @@ impl Timer {
             Timer::Run(index) => (3, index.0),
             Timer::Attempt => (4, 0),
             Timer::Expire => (5, 0),
+            Timer::Timeout => (6, 0),
+            Timer::ExpireJournal => (7, 0),
         }
     }
 
@@ -86,6 +104,8 @@ impl Timer {
             3 => Some(Timer::Run(EntryIndex(index))),
             4 => Some(Timer::Attempt),
             5 => Some(Timer::Expire),
+            6 => Some(Timer::Timeout),
+            7 => Some(Timer::ExpireJournal),
             _ => None,
         }
     }
@@ -203,6 +223,78 @@ pub fn idempotency(target: &Target, idempotency_key: &str) -> Vec<u8> {
 
 pub fn workflow(service: &str, id: &str) -> Vec<u8> {
     Key::new(Family::Workflow).text(service).text(id).0
+}
+
+pub fn alias(alias: &InvocationId) -> Vec<u8> {
+    Key::new(Family::Alias).id(alias).0
+}
+
+pub fn alias_of(id: &InvocationId, alias: &InvocationId) -> Vec<u8> {
+    Key::new(Family::AliasOf).id(id).id(alias).0
+}
+
+/// All other ids of one invocation.
+pub fn aliases_of(id: &InvocationId) -> Range<Vec<u8>> {
+    Key::new(Family::AliasOf).id(id).with_any_suffix()
+}
+
+/// The other id in a key of [`aliases_of`].
+pub fn parse_alias_of(key: &[u8]) -> Option<InvocationId> {
+    <[u8; 24]>::try_from(key.get(25..)?).ok().map(InvocationId::from_bytes)
+}
+
+pub fn signal(id: &InvocationId, name: &str, number: u32) -> Vec<u8> {
+    Key::new(Family::Signal).id(id).text(name).number(number).0
+}
+
+/// The signals of one name that an invocation was sent.
+pub fn signals_named(id: &InvocationId, name: &str) -> Range<Vec<u8>> {
+    Key::new(Family::Signal).id(id).text(name).with_any_suffix()
+}
+
+/// All signals that an invocation was sent.
+pub fn signals_to(id: &InvocationId) -> Range<Vec<u8>> {
+    Key::new(Family::Signal).id(id).with_any_suffix()
+}
+
+pub fn promise(service: &str, id: &str, name: &str) -> Vec<u8> {
+    Key::new(Family::Promise).text(service).text(id).text(name).0
+}
+
+/// All promises of one workflow.
+pub fn promises_of(service: &str, id: &str) -> Range<Vec<u8>> {
+    Key::new(Family::Promise).text(service).text(id).with_any_suffix()
+}
+
+pub fn promise_waiter(
+    service: &str,
+    id: &str,
+    name: &str,
+    waiting: &InvocationId,
+    index: EntryIndex,
+) -> Vec<u8> {
+    Key::new(Family::PromiseWaiter).text(service).text(id).text(name).id(waiting).number(index.0).0
+}
+
+/// All who wait for one promise.
+pub fn promise_waiters(service: &str, id: &str, name: &str) -> Range<Vec<u8>> {
+    Key::new(Family::PromiseWaiter).text(service).text(id).text(name).with_any_suffix()
+}
+
+/// Reads the waiting command in a key of [`promise_waiters`] back.
+pub fn parse_promise_waiter(key: &[u8]) -> Option<(InvocationId, EntryIndex)> {
+    let (rest, index) = key.split_last_chunk::<4>()?;
+    let (_, id) = rest.split_last_chunk::<24>()?;
+    Some((InvocationId::from_bytes(*id), EntryIndex(u32::from_be_bytes(*index))))
+}
+
+pub fn draining(id: &DeploymentId) -> Vec<u8> {
+    Key::new(Family::Draining).bytes(id.as_bytes()).0
+}
+
+/// The number at the end of a key.
+pub fn last_number(key: &[u8]) -> u32 {
+    key.split_last_chunk::<4>().map_or(0, |(_, number)| u32::from_be_bytes(*number))
 }
 
 /// All keys of one family.

@@ -8,11 +8,14 @@ pub mod key;
 pub mod kv;
 pub mod memory;
 
+use std::fmt;
 use std::ops::{ControlFlow, Range};
+use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 pub use kv::{Kv, StoreError};
 
@@ -23,7 +26,7 @@ use crate::journal::{CommandEntry, NotificationEntry};
 use crate::policy::{Layer, Policies};
 use crate::target::Target;
 use crate::time::Timestamp;
-use crate::value::Payload;
+use crate::value::{Outcome, Payload};
 use key::{Family, Timer};
 
 /// Who holds the key of an object, and how many wait.
@@ -35,6 +38,49 @@ pub struct Lock {
     /// No ticket before this one waits any more: finding the first in line need not step over them.
     pub first_ticket: u64,
     pub waiting: u64,
+}
+
+/// A short name for one state of an object: the first bytes of a hash of its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateVersion([u8; 8]);
+
+impl StateVersion {
+    fn of(values: &[(String, Payload)]) -> Self {
+        let mut hash = Sha256::new();
+        for part in values.iter().flat_map(|(name, value)| [name.as_bytes(), &value[..]]) {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut version = [0; 8];
+        version.copy_from_slice(&hash.finalize()[..8]);
+        StateVersion(version)
+    }
+}
+
+impl fmt::Display for StateVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for StateVersion {
+    type Err = MalformedVersion;
+
+    fn from_str(text: &str) -> Result<Self, MalformedVersion> {
+        let malformed = || MalformedVersion { text: text.to_owned() };
+        let is_right = text.len() == 16 && text.bytes().all(|it| it.is_ascii_hexdigit());
+        let number = u64::from_str_radix(text, 16).ok().filter(|_| is_right).ok_or_else(malformed)?;
+        Ok(StateVersion(number.to_be_bytes()))
+    }
+}
+
+/// Says why a text is not a version of a state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "'{text}' is not the version of a state: it should be 16 hexadecimal digits, as the state itself shows it"
+)]
+pub struct MalformedVersion {
+    pub text: String,
 }
 
 /// Typed access to the rows.
@@ -98,6 +144,28 @@ impl<K: Kv> State<K> {
 
     pub fn put_revision(&mut self, revision: &Revision) -> Result<(), StoreError> {
         self.write(key::revision(&revision.service.name), revision)
+    }
+
+    pub fn delete_deployment(&mut self, id: &DeploymentId) -> Result<(), StoreError> {
+        self.kv.delete(&key::deployment(id))
+    }
+
+    /// Whether no new invocation goes to a deployment, and it is freed when its last one has ended.
+    pub fn is_draining(&self, id: &DeploymentId) -> Result<bool, StoreError> {
+        Ok(self.kv.get(&key::draining(id))?.is_some())
+    }
+
+    pub fn put_draining(&mut self, id: &DeploymentId) -> Result<(), StoreError> {
+        self.kv.put(key::draining(id), Bytes::new())
+    }
+
+    pub fn delete_draining(&mut self, id: &DeploymentId) -> Result<(), StoreError> {
+        self.kv.delete(&key::draining(id))
+    }
+
+    pub fn delete_revision(&mut self, service: &str) -> Result<(), StoreError> {
+        self.kv.delete(&key::revision(service))?;
+        self.kv.delete(&key::route(service))
     }
 
     pub fn revisions(&self) -> Result<Vec<Revision>, StoreError> {
@@ -216,12 +284,72 @@ impl<K: Kv> State<K> {
         self.write(key::notification(id, position), entry)
     }
 
-    pub fn delete_journal(&mut self, id: &InvocationId, lifecycle: &Lifecycle) -> Result<(), StoreError> {
-        for index in 0..lifecycle.commands {
+    pub fn delete_journal(
+        &mut self,
+        id: &InvocationId,
+        commands: u32,
+        notifications: u32,
+    ) -> Result<(), StoreError> {
+        for index in 0..commands {
             self.kv.delete(&key::command(id, EntryIndex(index)))?;
         }
-        for position in 0..lifecycle.notifications {
+        for position in 0..notifications {
             self.kv.delete(&key::notification(id, Position(position)))?;
+        }
+        Ok(())
+    }
+
+    // Signals that nobody has waited for yet
+
+    /// The oldest signal of a name, with its number.
+    pub fn first_signal(&self, id: &InvocationId, name: &str) -> Result<Option<(u32, Outcome)>, StoreError> {
+        let mut first = None;
+        self.scan(&key::signals_named(id, name), &mut |row, value| {
+            first =
+                Some(codec::decode(value, || name_of(row)).map(|outcome| (key::last_number(row), outcome)));
+            ControlFlow::Break(())
+        })?;
+        first.transpose()
+    }
+
+    pub fn put_signal(
+        &mut self,
+        id: &InvocationId,
+        name: &str,
+        number: u32,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        self.write(key::signal(id, name, number), outcome)
+    }
+
+    pub fn delete_signal(&mut self, id: &InvocationId, name: &str, number: u32) -> Result<(), StoreError> {
+        self.kv.delete(&key::signal(id, name, number))
+    }
+
+    pub fn delete_signals(&mut self, id: &InvocationId) -> Result<(), StoreError> {
+        self.delete_all(&key::signals_to(id))
+    }
+
+    // Other ids for an invocation
+
+    /// The id under which an invocation is stored: `id` itself, or what it stands for.
+    pub fn resolve(&self, id: &InvocationId) -> Result<InvocationId, StoreError> {
+        match self.kv.get(&key::invocation(id))? {
+            Some(_) => Ok(*id),
+            None => Ok(self.read(&key::alias(id))?.unwrap_or(*id)),
+        }
+    }
+
+    pub fn put_alias(&mut self, alias: &InvocationId, id: &InvocationId) -> Result<(), StoreError> {
+        self.kv.put(key::alias_of(id, alias), Bytes::new())?;
+        self.write(key::alias(alias), id)
+    }
+
+    pub fn delete_aliases(&mut self, id: &InvocationId) -> Result<(), StoreError> {
+        for row in self.keys(&key::aliases_of(id))? {
+            let alias = key::parse_alias_of(&row).ok_or_else(|| corrupt(&row, "its key has no other id"))?;
+            self.kv.delete(&key::alias(&alias))?;
+            self.kv.delete(&row)?;
         }
         Ok(())
     }
@@ -265,6 +393,23 @@ impl<K: Kv> State<K> {
         self.read_first(&(key::inbox(service, key, from)..all.end))
     }
 
+    /// The first `limit` in line for a key.
+    pub fn inbox(&self, service: &str, key: &str, limit: usize) -> Result<Vec<InvocationId>, StoreError> {
+        let mut waiting = Vec::new();
+        let mut result = Ok(());
+        self.scan(&key::inbox_of(service, key), &mut |row, value| {
+            match codec::decode(value, || name_of(row)) {
+                Ok(id) => waiting.push(id),
+                Err(error) => result = Err(error),
+            }
+            match waiting.len() < limit && result.is_ok() {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+        result.map(|()| waiting)
+    }
+
     pub fn object_value(&self, service: &str, key: &str, name: &str) -> Result<Option<Payload>, StoreError> {
         self.kv.get(&key::object_state(service, key, name))
     }
@@ -295,6 +440,66 @@ impl<K: Kv> State<K> {
             ControlFlow::Continue(())
         })?;
         broken.map_or(Ok(values), Err)
+    }
+
+    /// What the state of an object is now, in short: another state has another version.
+    pub fn state_version(&self, service: &str, key: &str) -> Result<StateVersion, StoreError> {
+        Ok(StateVersion::of(&self.object_state(service, key)?))
+    }
+
+    // Promises of workflows
+
+    pub fn promise(&self, service: &str, id: &str, name: &str) -> Result<Option<Outcome>, StoreError> {
+        self.read(&key::promise(service, id, name))
+    }
+
+    pub fn put_promise(
+        &mut self,
+        service: &str,
+        id: &str,
+        name: &str,
+        outcome: &Outcome,
+    ) -> Result<(), StoreError> {
+        self.write(key::promise(service, id, name), outcome)
+    }
+
+    pub fn delete_promises(&mut self, service: &str, id: &str) -> Result<(), StoreError> {
+        self.delete_all(&key::promises_of(service, id))
+    }
+
+    pub fn put_promise_waiter(
+        &mut self,
+        service: &str,
+        id: &str,
+        name: &str,
+        waiting: (&InvocationId, EntryIndex),
+    ) -> Result<(), StoreError> {
+        self.kv.put(key::promise_waiter(service, id, name, waiting.0, waiting.1), Bytes::new())
+    }
+
+    pub fn delete_promise_waiter(
+        &mut self,
+        service: &str,
+        id: &str,
+        name: &str,
+        waiting: (&InvocationId, EntryIndex),
+    ) -> Result<(), StoreError> {
+        self.kv.delete(&key::promise_waiter(service, id, name, waiting.0, waiting.1))
+    }
+
+    /// The commands that wait for a promise, in the order of their invocations' ids.
+    pub fn promise_waiters(
+        &self,
+        service: &str,
+        id: &str,
+        name: &str,
+    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
+        let rows = self.keys(&key::promise_waiters(service, id, name))?;
+        rows.iter()
+            .map(|row| {
+                key::parse_promise_waiter(row).ok_or_else(|| corrupt(row, "its key has no waiting command"))
+            })
+            .collect()
     }
 
     // Timers
@@ -395,6 +600,19 @@ impl<K: Kv> State<K> {
     }
 
     // Rows
+
+    fn keys(&self, range: &Range<Vec<u8>>) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut keys = Vec::new();
+        self.scan(range, &mut |row, _| {
+            keys.push(row.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        Ok(keys)
+    }
+
+    fn delete_all(&mut self, range: &Range<Vec<u8>>) -> Result<(), StoreError> {
+        self.keys(range)?.iter().try_for_each(|row| self.kv.delete(row))
+    }
 
     fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.kv.get(key)?.map(|bytes| codec::decode(&bytes, || name_of(key))).transpose()

@@ -1,10 +1,9 @@
 //! Completing an awakeable, from outside or from another handler.
 
-use super::super::{Cx, notify};
-use crate::id::AwakeableId;
+use super::super::{Cx, attach};
+use crate::id::{AwakeableId, InvocationId};
 use crate::invocation::OpenCommand;
-use crate::journal::Notification;
-use crate::state::{Kv, StoreError};
+use crate::state::{Kv, State, StoreError};
 use crate::value::Outcome;
 
 /// The first completion counts. An id that names no open awakeable changes nothing.
@@ -13,15 +12,34 @@ pub(in super::super) fn complete<K: Kv>(
     id: &AwakeableId,
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
-    let lifecycle = cx.state.lifecycle(&id.invocation)?;
-    match lifecycle.and_then(|it| it.open.get(&id.index).copied()) {
-        Some(OpenCommand::Awakeable) => {
-            let answer = Notification::Completed { command: id.index, outcome: outcome.clone() };
-            notify::deliver(cx, &id.invocation, answer)
-        }
-        Some(
-            OpenCommand::Call | OpenCommand::JoinedCall | OpenCommand::Run { .. } | OpenCommand::Sleep { .. },
-        )
-        | None => Ok(()),
+    match waiting(cx.state, id)? {
+        Some(invocation) => attach::answer(cx, &invocation, id.index, outcome.clone()),
+        None => Ok(()),
     }
+}
+
+/// The invocation that waits for an awakeable: the one that created it, or the latest that has begun with its journal.
+pub(in super::super) fn waiting<K: Kv>(
+    state: &State<K>,
+    id: &AwakeableId,
+) -> Result<Option<InvocationId>, StoreError> {
+    let mut invocation = id.invocation;
+    while let Some(restarted_as) = state.completed(&invocation)?.and_then(|it| it.restarted_as) {
+        invocation = restarted_as;
+    }
+    let lifecycle = state.lifecycle(&invocation)?;
+    let is_open = lifecycle.is_some_and(|it| it.open.get(&id.index) == Some(&OpenCommand::Awakeable));
+    let has_it = is_open && (invocation == id.invocation || inherits(state, &invocation, id)?);
+    Ok(has_it.then_some(invocation))
+}
+
+/// Whether a restarted invocation has the awakeable from the one that created it.
+fn inherits<K: Kv>(
+    state: &State<K>,
+    invocation: &InvocationId,
+    id: &AwakeableId,
+) -> Result<bool, StoreError> {
+    let lineage = state.invocation(invocation)?.expect("stored with the lifecycle").lineage;
+    let creator = lineage.iter().find(|ancestor| id.index.0 < ancestor.commands);
+    Ok(creator.is_some_and(|ancestor| ancestor.invocation == id.invocation))
 }

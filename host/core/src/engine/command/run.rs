@@ -1,7 +1,7 @@
 //! How a `run` step ends, or fails and is executed again later.
 
 use super::super::{Cx, notify};
-use crate::event::{RunCompleted, RunFailed};
+use crate::event::{RunAbandoned, RunCompleted, RunFailed};
 use crate::id::{EntryIndex, InvocationId};
 use crate::invocation::{FailingRun, Lifecycle, OpenCommand, RunRetry};
 use crate::journal::{Command, Notification};
@@ -42,6 +42,15 @@ pub(in super::super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &RunFailed) -> Resul
     }
     lifecycle.failing_runs.insert(it.run, failing);
     cx.state.put_lifecycle(&id, &lifecycle)
+}
+
+/// Nobody waits for the step any more: no later attempt executes it.
+pub(in super::super) fn abandon<K: Kv>(cx: &mut Cx<'_, K>, it: &RunAbandoned) -> Result<(), StoreError> {
+    let Some(mut lifecycle) = cx.current(it.attempt)? else { return Ok(()) };
+    let Some(OpenCommand::Run { .. }) = lifecycle.open.get(&it.run) else { return Ok(()) };
+    lifecycle.open.remove(&it.run);
+    forget_failure(cx, &it.attempt.invocation, &mut lifecycle, it.run)?;
+    cx.state.put_lifecycle(&it.attempt.invocation, &lifecycle)
 }
 
 /// Drops what is known of a failing step, and its timer.

@@ -1,8 +1,12 @@
 //! Writes to the state of the object or workflow that the handler holds.
 
-use super::super::Cx;
+use super::super::invoke::Admission;
+use super::super::{Cx, Refusal};
+use crate::event::ReplaceState;
+use crate::id::InvocationId;
 use crate::invocation::Invocation;
-use crate::state::{Kv, StoreError};
+use crate::limits;
+use crate::state::{Kv, State, StoreError};
 use crate::value::Payload;
 
 pub(super) fn set<K: Kv>(
@@ -33,6 +37,54 @@ pub(in super::super) fn clear_all<K: Kv>(
         cx.state.delete_object_value(service, key, &name)?;
     }
     Ok(())
+}
+
+/// An operator replaces all values.
+pub(in super::super) fn replace<K: Kv>(cx: &mut Cx<'_, K>, it: &ReplaceState) -> Result<(), StoreError> {
+    for (name, _) in cx.state.object_state(&it.service, &it.key)? {
+        cx.state.delete_object_value(&it.service, &it.key, &name)?;
+    }
+    for (name, value) in &it.values {
+        cx.state.put_object_value(&it.service, &it.key, name, value.clone())?;
+    }
+    Ok(())
+}
+
+/// Refuses to change state that a running handler has read, or that is not what the operator thinks.
+pub(in super::super) fn admit_replace<K: Kv>(state: &State<K>, it: &ReplaceState) -> Admission {
+    let (service, key) = (it.service.clone(), it.key.clone());
+    let refused = match state.route(&it.service)? {
+        None => Some(Refusal::UnknownService { service: service.clone(), nearest: None }),
+        Some(route) if !route.kind.is_keyed() => Some(Refusal::HasNoState { service: service.clone() }),
+        Some(_) => Refusal::check_length("the key", &it.key).err(),
+    };
+    if let Some(refusal) = refused {
+        return Ok(Err(refusal));
+    }
+    let size: usize = it.values.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if size > limits::OBJECT_STATE_BYTES_MAX {
+        let limit = limits::OBJECT_STATE_BYTES_MAX;
+        return Ok(Err(Refusal::StateTooLarge { service, key, size, limit }));
+    }
+    if let Some(holder) = running_writer(state, it)? {
+        return Ok(Err(Refusal::KeyInUse { service, key, holder }));
+    }
+    let is = state.state_version(&it.service, &it.key)?;
+    match it.expected {
+        Some(expected) if expected != is => Ok(Err(Refusal::StateChanged { service, key, is, expected })),
+        Some(_) | None => Ok(Ok(())),
+    }
+}
+
+/// Whoever may write the state and has an attempt that runs: it would not see the change, and overwrite it.
+fn running_writer<K: Kv>(state: &State<K>, it: &ReplaceState) -> Result<Option<InvocationId>, StoreError> {
+    let holder = match state.lock(&it.service, &it.key)? {
+        Some(lock) => Some(lock.holder),
+        None => state.workflow_run(&it.service, &it.key)?,
+    };
+    let Some(holder) = holder else { return Ok(None) };
+    let lifecycle = state.lifecycle(&holder)?;
+    Ok(lifecycle.and_then(|it| it.current_attempt(holder)).map(|attempt| attempt.invocation))
 }
 
 fn object_of(invocation: &Invocation) -> (&str, &str) {

@@ -152,7 +152,8 @@ impl<T> Call<T> {
     /// ```
     pub fn start(self) -> Result<Started<T>, TerminalError> {
         operations::assert_outside_run("a call");
-        let options = CallOptions { idempotency_key: self.idempotency_key, headers: self.headers };
+        let options =
+            CallOptions { idempotency_key: self.idempotency_key, headers: self.headers, shielded: false };
         let call = backend::call(&self.target.0, &self.body?, &options);
         Ok(Started { invocation_id: call.invocation_id, answer: Durable::issued(call.result) })
     }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::TerminalError;
 use crate::backend::{self, Pending, Pollable, Ready};
-use crate::bindings::types::Outcome;
+use crate::bindings::types::Answer;
 
 thread_local! {
     /// A component instance runs one handler, so one table is all there is.
@@ -38,7 +38,7 @@ enum Durable {
     Executing(Asked),
     /// Somebody waits for the answer.
     Awaited(Pending, Asked),
-    Answered(Outcome),
+    Answered(Answer),
     /// Cancelled while awaited. Whoever asks is told once, and may then ask for the answer again.
     Interrupted(Option<Pending>),
     /// The answer was given.
@@ -116,7 +116,7 @@ impl Table {
             Ready::Io(indices) => {
                 indices.into_iter().map(|index| self.io_ready(io_ids[index as usize])).collect()
             }
-            Ready::Cancelled => self.interrupt(),
+            Ready::Cancelled(_) => self.interrupt(),
         }
     }
 
@@ -190,8 +190,11 @@ impl Operation {
                     *it = Durable::Awaited(pending, Asked::by(cx));
                     Poll::Pending
                 }
-                Durable::Answered(Outcome::Success(payload)) => Poll::Ready(Ok(payload)),
-                Durable::Answered(Outcome::Failure(failure)) => Poll::Ready(Err(failure.into())),
+                Durable::Answered(Answer::Success(payload)) => Poll::Ready(Ok(payload)),
+                Durable::Answered(Answer::Failure(failure)) => Poll::Ready(Err(failure.into())),
+                Durable::Answered(Answer::NotReady) => {
+                    unreachable!("nothing asks whether there is an outcome")
+                }
                 Durable::Interrupted(pending) => {
                     *it = pending.map_or(Durable::Taken, Durable::Issued);
                     Poll::Ready(Err(TerminalError::cancelled()))

@@ -172,6 +172,7 @@ impl RetryPolicy {
             max_interval_ms: as_ms(initial).max(60_000),
             max_attempts: None,
             max_duration_ms: None,
+            then: context::Exhausted::Fail,
         })
     }
 

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, AdminPorts};
-use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, Running};
+use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, HostState, Running};
 use crate::ingress::{self, IngressConfig};
 use crate::registrar::Registrar;
 pub use crate::registrar::{Progress, Registered};
@@ -139,6 +139,10 @@ impl Host {
         let driver_config = DriverConfig { running_attempts_max: config.running_attempts_max };
         let Running { handle, statistics, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
+        let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
+        components
+            .retain(&deployed.iter().map(|deployment| deployment.id).collect())
+            .map_err(wasm::OpenError::from)?;
         let (stopping, stops) = watch::channel(false);
         let registrar = Registrar::new(components, handle.clone());
         let ports = AdminPorts {

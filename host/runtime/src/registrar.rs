@@ -77,10 +77,12 @@ impl Registrar {
         metadata: BTreeMap<String, String>,
         progress: impl Fn(Progress),
     ) -> Result<Registered, HostError> {
-        let prepared = self.components.prepare(bytes, |stage| progress(Progress(stage))).await?;
+        let prepared = self.components.prepare(bytes.clone(), |stage| progress(Progress(stage))).await?;
         let registered = self.registered(prepared, origin, metadata);
         if registered.is_new {
             self.handle.deploy(registered.deployment.clone()).await?;
+            // An earlier removal of the same component may have freed it in between.
+            self.components.keep(registered.deployment.digest, bytes).await?;
         }
         Ok(registered)
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::bindings::context::{CallOptions, Info, RetryPolicy, RunOutcome, SendOptions};
 #[cfg(test)]
 use crate::bindings::types::Failure;
-use crate::bindings::types::{Outcome, Target};
+use crate::bindings::types::{Answer, Outcome, Target};
 
 thread_local! {
     static HOST: RefCell<Host> = RefCell::default();
@@ -101,7 +101,7 @@ impl Host {
                 Of::Io(name) => {
                     index(io.iter().position(|it| it.name == *name)).map(|at| Ready::Io(vec![at]))
                 }
-                Of::Cancellation => Some(Ready::Cancelled),
+                Of::Cancellation => Some(Ready::Cancelled(cancelled())),
             };
             if ready.is_some() {
                 it.reported = true;
@@ -110,6 +110,10 @@ impl Host {
         }
         None
     }
+}
+
+fn cancelled() -> Failure {
+    Failure { code: 409, message: "cancelled".to_owned() }
 }
 
 fn index(position: Option<usize>) -> Option<u32> {
@@ -135,11 +139,14 @@ fn command(name: String) -> Pending {
 }
 
 impl Pending {
-    pub(crate) fn take(this: Self) -> Outcome {
+    pub(crate) fn take(this: Self) -> Answer {
         host(|host| {
             let at = host.position(&this.name).expect("wait has reported it");
             match &host.journal[at] {
-                Notification { of: Of::Operation(_, outcome), reported: true } => outcome.clone(),
+                Notification { of: Of::Operation(_, outcome), reported: true } => match outcome.clone() {
+                    Outcome::Success(value) => Answer::Success(value),
+                    Outcome::Failure(failure) => Answer::Failure(failure),
+                },
                 it => panic!("{it:?} was taken before wait had reported it"),
             }
         })
@@ -249,7 +256,7 @@ pub(crate) fn wait(durable: &[&Pending], io: &[&Pollable]) -> Ready {
         let reported = match &ready {
             Some(Ready::Pending(at)) => &durable[*at as usize].name,
             Some(Ready::Io(at)) => &io[at[0] as usize].name,
-            Some(Ready::Cancelled) => "cancelled",
+            Some(Ready::Cancelled(_)) => "cancelled",
             None => "nothing",
         };
         host.asked(format!("wait [{names}] -> {reported}"));

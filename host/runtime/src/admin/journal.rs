@@ -51,7 +51,9 @@ struct CompletionModel {
     /// Its place among all answers.
     position: u32,
     at: Option<String>,
-    outcome: OutcomeModel,
+    /// Absent: what the command looked at had none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<OutcomeModel>,
 }
 
 /// Shows commands `from` to `from + limit`. The journal of a completed invocation is empty.
@@ -132,16 +134,28 @@ async fn add_notifications(
             match notification {
                 Notification::Cancelled { .. } => journal.cancelled_at = time(at),
                 Notification::Completed { command, outcome } => {
-                    let place = command.0.checked_sub(from).and_then(|it| usize::try_from(it).ok());
-                    if let Some(entry) = place.and_then(|it| journal.entries.get_mut(it)) {
-                        let outcome = OutcomeModel::new(&outcome, short);
+                    if let Some(entry) = journal.entry(command, from) {
+                        let outcome = Some(OutcomeModel::new(&outcome, short));
                         entry.completion = Some(CompletionModel { position, at: time(at), outcome });
+                    }
+                }
+                Notification::NotReady { command } => {
+                    if let Some(entry) = journal.entry(command, from) {
+                        entry.completion = Some(CompletionModel { position, at: time(at), outcome: None });
                     }
                 }
             }
         }
     }
     Ok(())
+}
+
+impl Journal {
+    /// The entry of a command, on a page that begins at `from`.
+    fn entry(&mut self, command: EntryIndex, from: u32) -> Option<&mut EntryModel> {
+        let place = command.0.checked_sub(from).and_then(|it| usize::try_from(it).ok());
+        place.and_then(|it| self.entries.get_mut(it))
+    }
 }
 
 /// Cuts a range into pieces that one query may read.
@@ -185,6 +199,18 @@ fn show(command: &Command) -> (&'static str, Vec<(&'static str, Box<RawValue>)>)
         Command::CompleteAwakeable { id, outcome } => {
             ("completeAwakeable", vec![("id", raw(&id.to_string())), ("outcome", show_outcome(outcome))])
         }
+        Command::Signal { name } => ("signal", vec![("name", raw(name))]),
+        Command::SendSignal { invocation, name, outcome } => {
+            let target = ("target", raw(&invocation.to_string()));
+            ("sendSignal", vec![target, ("name", raw(name)), ("outcome", show_outcome(outcome))])
+        }
+        Command::PromiseGet { name } => ("getPromise", vec![("name", raw(name))]),
+        Command::PromisePeek { name } => ("peekPromise", vec![("name", raw(name))]),
+        Command::PromiseComplete { name, outcome } => {
+            ("completePromise", vec![("name", raw(name)), ("outcome", show_outcome(outcome))])
+        }
+        Command::Attach { to } => ("attach", vec![("target", raw(&to.to_string()))]),
+        Command::Output { of } => ("output", vec![("target", raw(&of.to_string()))]),
         Command::Cancel { invocation } => ("cancel", vec![("target", raw(&invocation.to_string()))]),
         Command::GetState { key, value } => {
             let value = value.as_ref().map(|it| short(it));

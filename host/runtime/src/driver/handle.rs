@@ -9,7 +9,7 @@ use holiday_core::attempt::{News, Start};
 use holiday_core::deployment::{Deployment, Revision};
 use holiday_core::engine::{self, Refusal};
 use holiday_core::error::ErrorCode;
-use holiday_core::event::{Event, Invoke};
+use holiday_core::event::{Configure, Event, Invoke, ReplaceState, RestartAsNew};
 use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, InvocationId};
 use holiday_core::state::State;
 use holiday_core::value::Outcome;
@@ -23,6 +23,9 @@ pub trait Invoker: Send + Sync + 'static {
     /// Executes the handler. Events go to [`Handle::record`]; the last of them is an `End`, a `Suspend` or a
     /// `Fail`. When `news` closes, the attempt is stopped and need not say anything more.
     fn start(&self, start: Start, news: async_mpsc::UnboundedReceiver<News>, handle: Handle);
+
+    /// Forgets what it keeps of a deployment that no invocation needs any more.
+    fn free(&self, deployment: DeploymentId);
 }
 
 /// The services that can be invoked now, each with its latest revision.
@@ -216,6 +219,36 @@ impl Handle {
 
     pub async fn purge(&self, invocation: InvocationId) -> Result<(), HandleError> {
         self.operate(Event::Purge { invocation }).await
+    }
+
+    /// Sends a signal to an invocation.
+    pub async fn signal(
+        &self,
+        invocation: InvocationId,
+        name: String,
+        outcome: Outcome,
+    ) -> Result<(), HandleError> {
+        self.operate(Event::Signal { invocation, name, outcome }).await
+    }
+
+    /// Has a completed invocation executed again, as another one.
+    pub async fn restart_as_new(&self, restart: RestartAsNew) -> Result<(), HandleError> {
+        self.operate(Event::RestartAsNew(restart)).await
+    }
+
+    /// Replaces the state of an object or workflow.
+    pub async fn replace_state(&self, replacement: ReplaceState) -> Result<(), HandleError> {
+        self.operate(Event::ReplaceState(replacement)).await
+    }
+
+    /// Takes a deployment away; see [`Event::Remove`].
+    pub async fn remove_deployment(&self, deployment: DeploymentId, force: bool) -> Result<(), HandleError> {
+        self.operate(Event::Remove { deployment, force }).await
+    }
+
+    /// Replaces a layer of policies.
+    pub async fn configure(&self, configure: Configure) -> Result<(), HandleError> {
+        self.operate(Event::Configure(configure)).await
     }
 
     /// Reads the state between two records. What it has seen is durable when this returns.

@@ -259,6 +259,7 @@ impl<L: Log + 'static> Driver<L> {
     }
 
     fn attach(&mut self, invocation: InvocationId, outcome: Reply<Outcome>) -> Result<(), DriverError> {
+        let invocation = self.state.resolve(&invocation)?;
         match self.ended(invocation)? {
             Ok(Some(ended)) => self.reply(outcome, Ok(ended)),
             Ok(None) => self.replies.attach(invocation, outcome),
@@ -272,7 +273,7 @@ impl<L: Log + 'static> Driver<L> {
         invocation: InvocationId,
         outcome: Reply<Option<Outcome>>,
     ) -> Result<(), DriverError> {
-        let ended = self.ended(invocation)?;
+        let ended = self.ended(self.state.resolve(&invocation)?)?;
         self.reply(outcome, ended);
         Ok(())
     }
@@ -290,7 +291,8 @@ impl<L: Log + 'static> Driver<L> {
     fn operate(&mut self, event: Event, done: Reply<()>) -> Result<(), DriverError> {
         let admission = engine::admit(&self.state, &event)?;
         if admission.is_ok() {
-            let changes_catalog = matches!(event, Event::Deploy(_));
+            let changes_catalog =
+                matches!(event, Event::Deploy(_) | Event::Configure(_) | Event::Remove { .. });
             self.record(event)?;
             if changes_catalog {
                 self.publish_catalog()?;
@@ -336,6 +338,10 @@ impl<L: Log + 'static> Driver<L> {
                 Effect::Accepted { submitted, invocation, previously } => {
                     let accepted = Accepted { invocation, previously };
                     self.releases.extend(self.replies.accepted(submitted, accepted));
+                }
+                Effect::FreeDeployment(deployment) => {
+                    let invoker = Arc::clone(&self.invoker);
+                    self.releases.push(Box::new(move || invoker.free(deployment)));
                 }
                 Effect::Answer { invocation, outcome } => {
                     self.releases.extend(self.replies.answer(invocation, &outcome));

@@ -33,6 +33,8 @@ struct Scripted {
 }
 
 impl Invoker for Scripted {
+    fn free(&self, _: DeploymentId) {}
+
     fn start(&self, start: Start, mut news: UnboundedReceiver<News>, handle: Handle) {
         self.started.lock().expect("no test panics while it holds this").push(start.attempt);
         let (id, handler, input) = (start.attempt, start.target.handler.clone(), start.input.clone());

@@ -244,6 +244,8 @@ fn hide_times(json: &mut serde_json::Value) {
 struct Handlers;
 
 impl Invoker for Handlers {
+    fn free(&self, _: DeploymentId) {}
+
     fn start(&self, start: Start, _: UnboundedReceiver<News>, handle: Handle) {
         let attempt = start.attempt;
         let answer = start.notifications.first().map(|entry| match &entry.notification {

@@ -1,6 +1,6 @@
 //! The components of all deployments: kept on disk, compiled once, and ready to be instantiated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -177,6 +177,27 @@ impl Components {
         .await?;
         self.loaded().insert(deployment, Arc::clone(&guest));
         Ok(guest)
+    }
+
+    /// Keeps the bytes of a component, if they are not kept already.
+    pub async fn keep(self: &Arc<Self>, digest: Digest, bytes: Bytes) -> Result<(), ComponentError> {
+        let components = Arc::clone(self);
+        blocking(move || components.files.keep(&digest, &bytes)).await
+    }
+
+    /// Forgets a component that no invocation needs any more. One that runs keeps what it has.
+    pub fn free(&self, deployment: DeploymentId) {
+        self.loaded().guests.remove(&deployment);
+        if let Err(error) = self.files.remove(deployment) {
+            warn!(%deployment, %error, "a component that is not needed any more could not be removed");
+        }
+    }
+
+    /// Forgets all components but these: a crash may have left some that were never, or are no longer, deployed.
+    pub fn retain(&self, deployed: &BTreeSet<DeploymentId>) -> Result<(), ComponentError> {
+        let kept = self.files.deployments()?;
+        kept.difference(deployed).for_each(|stale| self.free(*stale));
+        Ok(())
     }
 
     /// Waits until there may be one more instance.

@@ -50,6 +50,7 @@ impl context::Host for Sandbox {
             input: input.into(),
             headers: convert::headers(options.headers),
             idempotency_key: options.idempotency_key,
+            shielded: options.shielded,
         };
         match self.step(Op::Call(call))? {
             Step::Called { command, invocation } => {
@@ -75,10 +76,7 @@ impl context::Host for Sandbox {
     }
 
     fn sleep(&mut self, duration_ms: u64, name: Option<String>) -> Result<Resource<Pending>> {
-        match self.step(Op::Sleep { duration_ms, name })? {
-            Step::Pending(command) => self.pending(command, duration_ms <= IDLE_KEEP_MS),
-            other => Err(unexpected(&other)),
-        }
+        self.begin(Op::Sleep { duration_ms, name }, duration_ms <= IDLE_KEEP_MS)
     }
 
     async fn run(&mut self, name: String, retry: Option<context::RetryPolicy>) -> Result<RunStep> {
@@ -103,10 +101,7 @@ impl context::Host for Sandbox {
         outcome: context::RunOutcome,
     ) -> Result<Resource<Pending>> {
         let RunToken(run) = self.table.delete(token)?;
-        match self.step(Op::FinishRun { run, outcome: outcome.into() })? {
-            Step::Pending(command) => self.pending(command, true),
-            other => Err(unexpected(&other)),
-        }
+        self.begin(Op::FinishRun { run, outcome: outcome.into() }, true)
     }
 
     fn awakeable(&mut self) -> Result<context::AwakeableHandle> {
@@ -122,6 +117,42 @@ impl context::Host for Sandbox {
     fn complete_awakeable(&mut self, id: String, outcome: types::Outcome) -> Result<()> {
         let id = id.parse().map_err(malformed)?;
         self.just(Op::CompleteAwakeable { id, outcome: outcome.into() })
+    }
+
+    fn signal(&mut self, name: String) -> Result<Resource<Pending>> {
+        self.begin(Op::Signal { name }, false)
+    }
+
+    fn send_signal(
+        &mut self,
+        invocation_id: String,
+        name: String,
+        outcome: types::Outcome,
+    ) -> Result<Resource<Pending>> {
+        let invocation = invocation_id.parse().map_err(malformed)?;
+        self.begin(Op::SendSignal { invocation, name, outcome: outcome.into() }, true)
+    }
+
+    fn promise_get(&mut self, name: String) -> Result<Resource<Pending>> {
+        self.begin(Op::PromiseGet { name }, false)
+    }
+
+    fn promise_peek(&mut self, name: String) -> Result<Resource<Pending>> {
+        self.begin(Op::PromisePeek { name }, true)
+    }
+
+    fn promise_complete(&mut self, name: String, outcome: types::Outcome) -> Result<Resource<Pending>> {
+        self.begin(Op::PromiseComplete { name, outcome: outcome.into() }, true)
+    }
+
+    fn attach(&mut self, to: context::Named) -> Result<Resource<Pending>> {
+        let to = convert::named(to).map_err(malformed)?;
+        self.begin(Op::Attach { to }, true)
+    }
+
+    fn output(&mut self, of: context::Named) -> Result<Resource<Pending>> {
+        let of = convert::named(of).map_err(malformed)?;
+        self.begin(Op::Output { of }, true)
     }
 
     fn cancel(&mut self, invocation_id: String) -> Result<()> {
@@ -190,7 +221,7 @@ impl context::Host for Sandbox {
         loop {
             match self.step(Op::Wait { on: on.clone(), io: !io.is_empty() })? {
                 Step::Ready(command) => return position(&on, command),
-                Step::Cancelled => return Ok(Ready::Cancelled),
+                Step::Cancelled(failure) => return Ok(Ready::Cancelled(failure.into())),
                 Step::Blocked(Blocked::OnRetry) => return Err(self.suspend(on)),
                 Step::Blocked(Blocked::OnJournal) => {
                     if !self.await_news_until(suspend_at).await? {
@@ -209,10 +240,10 @@ impl context::Host for Sandbox {
 }
 
 impl context::HostPending for Sandbox {
-    fn take(&mut self, this: Resource<Pending>) -> Result<types::Outcome> {
+    fn take(&mut self, this: Resource<Pending>) -> Result<types::Answer> {
         let Pending { command, .. } = self.table.delete(this)?;
         match self.step(Op::Take(command))? {
-            Step::Taken(outcome) => Ok(outcome.into()),
+            Step::Taken(answer) => Ok(answer.into()),
             other => Err(unexpected(&other)),
         }
     }
@@ -233,6 +264,13 @@ impl context::HostRunToken for Sandbox {
 impl Sandbox {
     fn pending(&mut self, command: EntryIndex, is_soon: bool) -> Result<Resource<Pending>> {
         Ok(self.table.push(Pending { command, is_soon })?)
+    }
+
+    fn begin(&mut self, op: Op, is_soon: bool) -> Result<Resource<Pending>> {
+        match self.step(op)? {
+            Step::Pending(command) => self.pending(command, is_soon),
+            other => Err(unexpected(&other)),
+        }
     }
 
     fn just(&mut self, op: Op) -> Result<()> {

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use holiday_core::attempt::RunOutcome;
+use holiday_core::id::MalformedId;
 use holiday_core::invocation::Header;
+use holiday_core::journal::Named;
 use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
-use holiday_core::value::{Failure, Outcome};
+use holiday_core::value::{Answer, Failure, Outcome};
 
 use super::bindings::holiday::durable::{context, types};
 use super::stop::Stop;
@@ -41,15 +43,33 @@ impl From<types::Outcome> for Outcome {
     }
 }
 
-impl From<Outcome> for types::Outcome {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Success(payload) => types::Outcome::Success(payload.into()),
-            Outcome::Failure(Failure { code, message }) => {
-                types::Outcome::Failure(types::Failure { code, message })
-            }
+impl From<Failure> for types::Failure {
+    fn from(Failure { code, message }: Failure) -> Self {
+        types::Failure { code, message }
+    }
+}
+
+impl From<Answer> for types::Answer {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Outcome(Outcome::Success(payload)) => types::Answer::Success(payload.into()),
+            Answer::Outcome(Outcome::Failure(failure)) => types::Answer::Failure(failure.into()),
+            Answer::NotReady => types::Answer::NotReady,
         }
     }
+}
+
+/// Takes how a handler names an invocation.
+pub(super) fn named(named: context::Named) -> Result<Named, MalformedId> {
+    Ok(match named {
+        context::Named::Id(id) => Named::Id(id.parse()?),
+        context::Named::IdempotencyKey(context::Keyed { target, idempotency_key }) => {
+            Named::IdempotencyKey { target: target.into(), key: idempotency_key }
+        }
+        context::Named::Workflow(context::Workflow { name, key }) => {
+            Named::Workflow { service: name, id: key }
+        }
+    })
 }
 
 impl From<context::RunOutcome> for RunOutcome {
@@ -83,6 +103,9 @@ pub(super) fn retry(policy: context::RetryPolicy) -> wasmtime::Result<RetryPolic
         max_interval_ms: policy.max_interval_ms,
         max_attempts: policy.max_attempts,
         max_duration_ms: policy.max_duration_ms,
-        then: Exhausted::Fail,
+        then: match policy.then {
+            context::Exhausted::Fail => Exhausted::Fail,
+            context::Exhausted::Pause => Exhausted::Pause,
+        },
     })
 }

@@ -6,6 +6,7 @@
 //! - Machine code is executed only as this host wrote it: the SHA-256 at the end of the file must fit. The
 //!   file may be lost at any time; it is made again from the component.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -50,13 +51,33 @@ impl Files {
     pub(super) fn find(&self, deployment: DeploymentId) -> Result<Found, ComponentError> {
         for entry in fs::read_dir(&self.dir).map_err(storage(&self.dir, "read"))? {
             let path = entry.map_err(storage(&self.dir, "read"))?.path();
-            let digest =
-                path.file_name().and_then(|name| name.to_str()?.strip_suffix(".wasm")).and_then(from_hex);
-            if let Some(digest) = digest.filter(|digest| DeploymentId::of(digest) == deployment) {
+            if let Some(digest) = digest_of(&path).filter(|digest| DeploymentId::of(digest) == deployment) {
                 return Ok(Found { digest, path });
             }
         }
         Err(ComponentError::Missing { deployment, path: self.dir.clone() })
+    }
+
+    /// The deployments whose components are kept.
+    pub(super) fn deployments(&self) -> Result<BTreeSet<DeploymentId>, ComponentError> {
+        let mut deployments = BTreeSet::new();
+        for entry in fs::read_dir(&self.dir).map_err(storage(&self.dir, "read"))? {
+            let path = entry.map_err(storage(&self.dir, "read"))?.path();
+            deployments.extend(digest_of(&path).map(|digest| DeploymentId::of(&digest)));
+        }
+        Ok(deployments)
+    }
+
+    /// Removes a component and its machine code; one that is gone already is none the less gone.
+    pub(super) fn remove(&self, deployment: DeploymentId) -> Result<(), ComponentError> {
+        let found = match self.find(deployment) {
+            Err(ComponentError::Missing { .. }) => return Ok(()),
+            found => found?,
+        };
+        for path in self.codes(&found.digest).chain([found.path]) {
+            fs::remove_file(&path).map_err(storage(&path, "removed"))?;
+        }
+        Ok(())
     }
 
     /// Reads a component and checks that its bytes are those it was accepted with.
@@ -124,6 +145,11 @@ fn storage(path: &Path, verb: &'static str) -> impl FnOnce(io::Error) -> Compone
 
 fn hex(digest: &Digest) -> String {
     digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The digest in the name of a component's file.
+fn digest_of(path: &Path) -> Option<Digest> {
+    path.file_name().and_then(|name| name.to_str()?.strip_suffix(".wasm")).and_then(from_hex)
 }
 
 fn from_hex(text: &str) -> Option<Digest> {

@@ -42,6 +42,10 @@ impl Invoker for WasmInvoker {
     fn start(&self, start: Start, news: UnboundedReceiver<News>, handle: Handle) {
         self.runtime.spawn(supervise(Arc::clone(&self.components), start, news, Arc::new(handle)));
     }
+
+    fn free(&self, deployment: DeploymentId) {
+        self.components.free(deployment);
+    }
 }
 
 impl Recorder for Handle {

@@ -61,6 +61,8 @@ pub(super) struct About {
     pub(super) headers: Vec<Header>,
     pub(super) idempotency_key: Option<String>,
     pub(super) created_at: Timestamp,
+    /// How long it may compute without asking the host for anything, if not as long as others.
+    pub(super) cpu_ms: Option<u64>,
 }
 
 impl Execution {
@@ -70,6 +72,7 @@ impl Execution {
             headers: start.headers.clone(),
             idempotency_key: start.idempotency_key.clone(),
             created_at: start.created_at,
+            cpu_ms: start.cpu_ms,
         };
         Execution { attempt: Attempt::new(start), about, news, recorder }
     }
@@ -95,7 +98,7 @@ impl Sandbox {
         mirror.reflect(&execution.attempt);
         let seed = execution.attempt.random_seed();
         let writer = Writer { attempt: execution.attempt.id(), target: execution.about.target.clone() };
-        let cpu = CpuBudget::new(config.cpu_budget_ms);
+        let cpu = CpuBudget::new(execution.about.cpu_ms.unwrap_or(config.cpu_budget_ms));
         Sandbox::new(config, cpu, seed, Some(writer), mirror, Some(Box::new(execution)))
     }
 

@@ -6,7 +6,7 @@ use crate::attempt::Start;
 use crate::effect::Effect;
 use crate::id::{AttemptId, EntryIndex, InvocationId, Position};
 use crate::invocation::{Invocation, Lifecycle, OpenCommand, Status};
-use crate::journal::{CommandEntry, NotificationEntry};
+use crate::journal::{Command, CommandEntry, Notification, NotificationEntry};
 use crate::state::{Kv, State, StoreError};
 
 /// Yields again the effects that a host before this one may not have carried out.
@@ -48,13 +48,18 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
     let (postponed, executed): (BTreeSet<_>, BTreeSet<_>) =
         open_runs(&lifecycle).partition(|run| lifecycle.is_postponed(*run));
     let effects = executed.into_iter().map(|run| Effect::EnterRun { attempt, run }).collect();
+    let commands = commands(state, id, &lifecycle)?;
+    let notifications = notifications(state, id, &lifecycle)?;
     let start = Start {
         attempt,
         deployment: lifecycle.deployment.expect("pinned when the first attempt started"),
         input: state.input(id)?.expect("stored with the lifecycle"),
-        commands: commands(state, id, &lifecycle)?,
-        notifications: notifications(state, id, &lifecycle)?,
-        postponed,
+        postponed: postponed
+            .into_iter()
+            .chain(abandoned_runs(&lifecycle, &commands, &notifications))
+            .collect(),
+        commands,
+        notifications,
         outliving: open_runs(&lifecycle).filter(|run| outlives_cancellation(&lifecycle, *run)).collect(),
         seen: lifecycle.seen,
         journal_bytes: lifecycle.journal_bytes,
@@ -75,6 +80,24 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
 fn open_runs(lifecycle: &Lifecycle) -> impl Iterator<Item = EntryIndex> {
     let is_run = |open: &OpenCommand| matches!(open, OpenCommand::Run { .. });
     lifecycle.open.iter().filter(move |(_, open)| is_run(open)).map(|(index, _)| *index)
+}
+
+/// The steps that handlers have given up: they have no result and wait for none.
+fn abandoned_runs(
+    lifecycle: &Lifecycle,
+    commands: &[CommandEntry],
+    notifications: &[NotificationEntry],
+) -> BTreeSet<EntryIndex> {
+    let is_run = |entry: &CommandEntry| matches!(entry.command, Command::Run { .. });
+    let runs = (0..).map(EntryIndex).zip(commands).filter(|(_, entry)| is_run(entry));
+    let mut closed: BTreeSet<_> =
+        runs.map(|(index, _)| index).filter(|index| !lifecycle.open.contains_key(index)).collect();
+    for entry in notifications {
+        if let Notification::Completed { command, .. } = &entry.notification {
+            closed.remove(command);
+        }
+    }
+    closed
 }
 
 fn outlives_cancellation(lifecycle: &Lifecycle, run: EntryIndex) -> bool {

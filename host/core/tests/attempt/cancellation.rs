@@ -57,7 +57,7 @@ fn a_replay_is_told_at_the_same_place() {
             wait 0 -> cancelled
             call echo/undo -> called, pending 1
             wait 1 -> blocked OnJournal
-                commands 1: call echo/undo (5 bytes)
+                commands 1, knowing: call echo/undo (5 bytes)
             hear 1 undone -> at 1
             wait 1 -> ready 1
             replay
@@ -146,6 +146,7 @@ fn or_was_not_told() {
         "
             call echo/hi
             sleep 10
+            wait 1
             hear 0 !409 cancelled
             hear cancelled since 0
             wait 1
@@ -155,10 +156,11 @@ fn or_was_not_told() {
         expect![[r#"
             call echo/hi -> called, pending 0
             sleep 10 -> pending 1
+            wait 1 -> blocked OnJournal
+                commands 0: call echo/hi (5 bytes), sleep 10 ms
             hear 0 !409 cancelled -> at 0
             hear cancelled since 0 -> at 1
             wait 1 -> cancelled
-                commands 0: call echo/hi (5 bytes), sleep 10 ms
             wait 0 -> ready 0
             wait 1 -> blocked OnJournal
         "#]],

@@ -1,7 +1,7 @@
 //! Bounds: what is too large is refused, and a replay of what was not is never refused.
 
 use holiday_core::attempt::{Attempt, AttemptError, Op, RunOutcome, Start, Step};
-use holiday_core::deployment::HandlerMode;
+use holiday_core::deployment::{HandlerMode, ServiceKind};
 use holiday_core::event::Event;
 use holiday_core::id::EntryIndex;
 use holiday_core::journal::{Command, CommandEntry};
@@ -13,7 +13,7 @@ use holiday_core::value::{Outcome, Payload};
 use crate::recorder;
 
 fn start() -> Start {
-    recorder::start(&Target::keyed("cart", "ann", "add"), HandlerMode::Exclusive)
+    recorder::start(&Target::keyed("cart", "ann", "add"), ServiceKind::Object, HandlerMode::Exclusive)
 }
 
 fn bytes(size: usize) -> Payload {

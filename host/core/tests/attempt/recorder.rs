@@ -3,20 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holiday_core::attempt::{Attempt, News, Op, RunOutcome, Start, Step};
-use holiday_core::deployment::HandlerMode;
+use holiday_core::deployment::{HandlerMode, ServiceKind};
 use holiday_core::event::Event;
 use holiday_core::id::{
     AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, Position, Seed,
 };
-use holiday_core::journal::{Call, Command, CommandEntry, Notification, NotificationEntry, Send};
+use holiday_core::invocation::Ancestor;
+use holiday_core::journal::{Call, Command, CommandEntry, Named, Notification, NotificationEntry, Send};
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
-use holiday_core::value::{Outcome, Payload};
+use holiday_core::value::{Answer, Failure, Outcome, Payload};
 
 use crate::script::{Words, text_of, text_of_payload};
 
 pub(crate) struct Recorder {
     target: Target,
+    kind: ServiceKind,
     mode: HandlerMode,
     attempt: Attempt,
     commands: Vec<CommandEntry>,
@@ -29,10 +31,11 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new() -> Self {
         let target = Target::service("echo", "hi");
-        let mode = HandlerMode::Exclusive;
-        let attempt = Attempt::new(start(&target, mode));
+        let (kind, mode) = (ServiceKind::Service, HandlerMode::Exclusive);
+        let attempt = Attempt::new(start(&target, kind, mode));
         Recorder {
             target,
+            kind,
             mode,
             attempt,
             commands: Vec::new(),
@@ -85,13 +88,19 @@ impl Recorder {
 
     fn begin_as(&mut self, mut words: Words<'_>) -> String {
         self.target = words.target();
+        self.kind = match (words.option("kind"), &self.target.key) {
+            (Some("workflow"), _) => ServiceKind::Workflow,
+            (Some(other), _) => panic!("'{other}' is not a kind"),
+            (None, Some(_)) => ServiceKind::Object,
+            (None, None) => ServiceKind::Service,
+        };
         self.mode = match words.option("mode") {
             Some("shared") => HandlerMode::Shared,
             Some("workflow") => HandlerMode::WorkflowRun,
             Some(other) => panic!("'{other}' is not a mode"),
             None => HandlerMode::Exclusive,
         };
-        self.attempt = Attempt::new(start(&self.target, self.mode));
+        self.attempt = Attempt::new(start(&self.target, self.kind, self.mode));
         String::new()
     }
 
@@ -99,7 +108,9 @@ impl Recorder {
         self.attempts += 1;
         let mut option = |name| words.number_option(name).and_then(|it| u32::try_from(it).ok());
         let (postponed, outliving, seen) = (option("postponed"), option("outliving"), option("seen"));
-        let begin = start(&self.target, self.mode);
+        let inheriting = |commands| Ancestor { invocation: ancestor(), seed: Seed([9; 32]), commands };
+        let lineage = option("inheriting").map(inheriting).into_iter().collect();
+        let begin = start(&self.target, self.kind, self.mode);
         self.attempt = Attempt::new(Start {
             attempt: AttemptId { number: self.attempts, ..begin.attempt },
             commands: self.commands.clone(),
@@ -108,6 +119,7 @@ impl Recorder {
             outliving: outliving.into_iter().map(EntryIndex).collect(),
             seen: seen.unwrap_or(0),
             state: self.state.clone(),
+            lineage,
             ..begin
         });
         String::new()
@@ -121,10 +133,11 @@ impl Recorder {
     }
 
     fn hear(&mut self, mut words: Words<'_>) -> String {
-        let notification = match words.number_option("since").and_then(|it| u32::try_from(it).ok()) {
-            Some(since) => Notification::Cancelled { since: Position(since) },
-            None => {
-                let command = EntryIndex(words.number());
+        let notification = match words.word() {
+            "cancelled" => self.cancelled(words),
+            "unready" => Notification::NotReady { command: EntryIndex(words.number()) },
+            command => {
+                let command = EntryIndex(command.parse().expect("the index of a command"));
                 Notification::Completed { command, outcome: words.outcome() }
             }
         };
@@ -133,6 +146,19 @@ impl Recorder {
         self.notifications.push(entry.clone());
         self.attempt.notify(News::Notified { position, entry });
         format!(" -> at {}", position.0)
+    }
+
+    /// A cancellation that the engine notifies when it has recorded `commands`: all that was handed out, if not said.
+    fn cancelled(&self, mut words: Words<'_>) -> Notification {
+        let mut option = |name| words.number_option(name).and_then(|it| u32::try_from(it).ok());
+        let since = Position(option("since").expect("says since when"));
+        let all = || u32::try_from(self.commands.len()).expect("a short journal");
+        let commands = option("commands").unwrap_or_else(all);
+        let failure = match words.outcome() {
+            Outcome::Success(_) => Failure::cancelled(),
+            Outcome::Failure(failure) => failure,
+        };
+        Notification::Cancelled { since, commands, failure }
     }
 
     fn record(&mut self, event: Event) -> String {
@@ -158,6 +184,13 @@ impl Recorder {
             | Command::Run { .. }
             | Command::Awakeable
             | Command::CompleteAwakeable { .. }
+            | Command::Signal { .. }
+            | Command::SendSignal { .. }
+            | Command::PromiseGet { .. }
+            | Command::PromisePeek { .. }
+            | Command::PromiseComplete { .. }
+            | Command::Attach { .. }
+            | Command::Output { .. }
             | Command::Cancel { .. }
             | Command::GetState { .. }
             | Command::StateKeys { .. } => {}
@@ -165,18 +198,26 @@ impl Recorder {
     }
 }
 
+/// Whose journal a restarted invocation begins with.
+fn ancestor() -> InvocationId {
+    InvocationId::from_bytes([9; 24])
+}
+
 /// A first attempt, with an empty journal.
-pub(crate) fn start(target: &Target, mode: HandlerMode) -> Start {
+pub(crate) fn start(target: &Target, kind: ServiceKind, mode: HandlerMode) -> Start {
     Start {
         attempt: AttemptId { invocation: InvocationId::new(target, [1; 16]), number: 1 },
         deployment: DeploymentId::of(&Digest::of(b"v1")),
         target: target.clone(),
+        kind,
         mode,
         input: Payload::new(),
         headers: Vec::new(),
         idempotency_key: None,
         seed: Seed([1; 32]),
+        lineage: Vec::new(),
         created_at: Timestamp::ZERO,
+        cpu_ms: None,
         commands: Vec::new(),
         notifications: Vec::new(),
         postponed: BTreeSet::new(),
@@ -190,7 +231,10 @@ pub(crate) fn start(target: &Target, mode: HandlerMode) -> Start {
 fn op(first: &str, mut words: Words<'_>) -> Op {
     let (input, headers, idempotency_key) = (Payload::from_static(b"input"), Vec::new(), None);
     match first {
-        "call" => Op::Call(Call { target: words.target(), input, headers, idempotency_key }),
+        "call" => {
+            let shielded = words.option("shielded").is_some();
+            Op::Call(Call { target: words.target(), input, headers, idempotency_key, shielded })
+        }
         "send" => Op::Send(Send { target: words.target(), input, headers, idempotency_key, delay_ms: None }),
         "sleep" => Op::Sleep { duration_ms: words.number(), name: words.next().map(str::to_owned) },
         "run" => Op::Run { name: words.word().to_owned(), retry: words.retry() },
@@ -205,6 +249,16 @@ fn op(first: &str, mut words: Words<'_>) -> Op {
                 outcome: words.outcome(),
             }
         }
+        "signal" => Op::Signal { name: words.rest() },
+        "send-signal" => {
+            let invocation = InvocationId::from_bytes([3; 24]);
+            Op::SendSignal { invocation, name: words.word().to_owned(), outcome: words.outcome() }
+        }
+        "promise" => Op::PromiseGet { name: words.rest() },
+        "peek" => Op::PromisePeek { name: words.rest() },
+        "resolve" => Op::PromiseComplete { name: words.word().to_owned(), outcome: words.outcome() },
+        "attach" => Op::Attach { to: named(words) },
+        "output" => Op::Output { of: named(words) },
         "cancel" => Op::Cancel { invocation: InvocationId::from_bytes([3; 24]) },
         "get" => Op::GetState { key: words.word().to_owned() },
         "set" => Op::SetState { key: words.word().to_owned(), value: Payload::from(words.rest()) },
@@ -217,6 +271,17 @@ fn op(first: &str, mut words: Words<'_>) -> Op {
         }
         "take" => Op::Take(EntryIndex(words.number())),
         other => panic!("'{other}' is not a line of a script"),
+    }
+}
+
+/// An invocation by `key K` and its target, by `SERVICE ID` of its workflow, or by its id.
+fn named(mut words: Words<'_>) -> Named {
+    if let Some(key) = words.option("key") {
+        return Named::IdempotencyKey { target: words.target(), key: key.to_owned() };
+    }
+    match (words.next(), words.next()) {
+        (Some(service), Some(id)) => Named::Workflow { service: service.to_owned(), id: id.to_owned() },
+        _ => Named::Id(InvocationId::from_bytes([3; 24])),
     }
 }
 
@@ -240,6 +305,9 @@ fn answered(step: &Step) -> String {
         Step::Pending(index) => format!("pending {}", index.0),
         Step::Called { command, .. } => format!("called, pending {}", command.0),
         Step::Sent { .. } => "sent".to_owned(),
+        Step::Awakeable { command, id } if id.invocation == ancestor() => {
+            format!("awakeable of the ancestor, pending {}", command.0)
+        }
         Step::Awakeable { command, .. } => format!("awakeable, pending {}", command.0),
         Step::Replayed(run) => format!("replayed {}", run.0),
         Step::Execute(run) => format!("execute {}", run.0),
@@ -249,8 +317,10 @@ fn answered(step: &Step) -> String {
         Step::Keys(keys) => format!("{keys:?}"),
         Step::Ready(index) => format!("ready {}", index.0),
         Step::Blocked(blocked) => format!("blocked {blocked:?}"),
-        Step::Cancelled => "cancelled".to_owned(),
-        Step::Taken(outcome) => format!("'{}'", text_of(outcome)),
+        Step::Cancelled(failure) if *failure == Failure::cancelled() => "cancelled".to_owned(),
+        Step::Cancelled(failure) => format!("cancelled: {failure}"),
+        Step::Taken(Answer::Outcome(outcome)) => format!("'{}'", text_of(outcome)),
+        Step::Taken(Answer::NotReady) => "not ready".to_owned(),
     }
 }
 
@@ -258,10 +328,12 @@ fn recorded(event: &Event) -> String {
     match event {
         Event::Commands(it) => {
             let commands: Vec<String> = it.commands.iter().map(Command::to_string).collect();
-            format!("    commands {}: {}\n", it.first.0, commands.join(", "))
+            let knowing = if it.knows_of_cancellation { ", knowing" } else { "" };
+            format!("    commands {}{knowing}: {}\n", it.first.0, commands.join(", "))
         }
         Event::RunCompleted(it) => format!("    step {} completed: {}\n", it.run.0, text_of(&it.outcome)),
         Event::RunFailed(it) => format!("    step {} failed: {}\n", it.run.0, it.message),
+        Event::RunAbandoned(it) => format!("    step {} abandoned\n", it.run.0),
         Event::Suspend(it) => {
             let on: Vec<u32> = it.on.iter().map(|index| index.0).collect();
             format!("    suspended on {on:?}, having {}\n", it.received)

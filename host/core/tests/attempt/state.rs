@@ -134,9 +134,9 @@ fn a_plain_service_has_no_state() {
             set apples 1
         ",
         expect![[r#"
-            get apples -> HH0027: echo/hi may not change state: a plain service has no state; use an object
-            keys -> HH0027: echo/hi may not change state: a plain service has no state; use an object
-            set apples 1 -> HH0027: echo/hi may not change state: a plain service has no state; use an object
+            get apples -> HH0071: echo/hi has no state: it is a plain service; use an object or a workflow
+            keys -> HH0071: echo/hi has no state: it is a plain service; use an object or a workflow
+            set apples 1 -> HH0071: echo/hi has no state: it is a plain service; use an object or a workflow
         "#]],
     );
 }

@@ -182,7 +182,7 @@ fn one_that_backs_off_is_left_to_another_attempt() {
 }
 
 #[test]
-fn an_abandoned_step_is_executed_by_the_next_attempt() {
+fn an_abandoned_step_is_not_executed_by_the_next_attempt() {
     check(
         "
             run charge
@@ -191,7 +191,7 @@ fn an_abandoned_step_is_executed_by_the_next_attempt() {
             abandon 0
             now
             finish 0 paid
-            replay
+            replay postponed 0
             run charge
         ",
         expect![[r#"
@@ -200,10 +200,11 @@ fn an_abandoned_step_is_executed_by_the_next_attempt() {
             permit 0
             enter 0 -> execute 0
             abandon 0 -> done
+                step 0 abandoned
             now -> 0 ms, live
             finish 0 paid -> HH0040: a run step was finished that is not being executed
-            replay
-            run charge -> await permit 0
+            replay postponed 0
+            run charge -> replayed 0
         "#]],
     );
 }

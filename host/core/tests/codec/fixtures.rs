@@ -23,6 +23,7 @@ fn fixtures_of_version_1_are_read_and_written() {
     folder.check_all("lifecycle", &values::lifecycles(), values::name_of_status);
     folder.check_all("invocation", &values::invocations(), values::name_of_caller);
     folder.check_all("completed", &values::completed(), values::name_of_outcome);
+    folder.check_all("outcome", &values::outcomes(), values::kind_of_outcome);
     folder.check("deployment", &values::deployment());
     folder.check("revision", &values::revision());
     folder.check("route", &values::route());

@@ -1,11 +1,13 @@
 //! Whatever bytes a disk returns, the decoder answers with a value or an error.
 
-use holiday_core::deployment::{Deployment, Revision};
+use holiday_core::deployment::{Deployment, Revision, Route};
 use holiday_core::event::Record;
 use holiday_core::id::InvocationId;
 use holiday_core::invocation::{Completed, Invocation, Lifecycle};
 use holiday_core::journal::{CommandEntry, NotificationEntry};
+use holiday_core::policy::Policies;
 use holiday_core::state::{Lock, StoreError, codec};
+use holiday_core::value::Outcome;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -95,6 +97,9 @@ fn decode_as_everything(bytes: &[u8]) {
     drop(decode::<NotificationEntry>(bytes));
     drop(decode::<Completed>(bytes));
     drop(decode::<Lock>(bytes));
+    drop(decode::<Route>(bytes));
+    drop(decode::<Policies>(bytes));
+    drop(decode::<Outcome>(bytes));
     drop(decode::<InvocationId>(bytes));
 }
 
@@ -105,6 +110,7 @@ fn all_values() -> Vec<Vec<u8>> {
     all.extend(encode_all(&values::lifecycles()));
     all.extend(encode_all(&values::invocations()));
     all.extend(encode_all(&values::completed()));
+    all.extend(encode_all(&values::outcomes()));
     all.push(codec::encode(&values::deployment()));
     all.push(codec::encode(&values::revision()));
     all.push(codec::encode(&values::route()));

@@ -6,19 +6,20 @@ use holiday_core::deployment::{
     Deployment, Handler, HandlerMode, Media, Revision, Route, RoutedHandler, Service, ServiceKind,
 };
 use holiday_core::event::{
-    Commands, Configure, End, Event, Fail, Invoke, Record, RunCompleted, RunFailed, Suspend,
+    Commands, Configure, End, Event, Fail, Invoke, Record, ReplaceState, RestartAsNew, RunAbandoned,
+    RunCompleted, RunFailed, Suspend,
 };
 use holiday_core::id::{
     AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, Position, Seed, Seq,
 };
 use holiday_core::invocation::{
-    BackingOff, Caller, Cancellation, Completed, FailingRun, Failures, Inboxed, Invocation, Lifecycle,
-    OpenCommand, Paused, RunRetry, Scheduled, Status, Suspended,
+    Ancestor, BackingOff, Caller, Cancellation, Completed, FailingRun, Failures, Inboxed, Invocation,
+    KeptJournal, Lifecycle, OpenCommand, Paused, RunRetry, Scheduled, Status, Suspended,
 };
-use holiday_core::journal::{Call, Command, CommandEntry, Notification, NotificationEntry, Send};
+use holiday_core::journal::{Call, Command, CommandEntry, Named, Notification, NotificationEntry, Send};
 use holiday_core::policy::{Layer, Options, Policies, Policy, RetryOptions, ServicePolicies};
 use holiday_core::retry::{Exhausted, RetryPolicy};
-use holiday_core::state::Lock;
+use holiday_core::state::{Lock, StateVersion};
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome, Payload};
@@ -42,22 +43,42 @@ pub(crate) fn records() -> Vec<Record> {
             delay_ms: Some(1_500),
             retention_ms: 3_600_000,
         }),
-        Event::Commands(Commands { attempt, first: EntryIndex(300), commands: commands() }),
+        Event::Commands(Commands {
+            attempt,
+            first: EntryIndex(300),
+            commands: commands(),
+            knows_of_cancellation: true,
+        }),
         Event::RunCompleted(RunCompleted {
             attempt,
             run: EntryIndex(4),
             outcome: Outcome::Success(payload()),
         }),
         Event::RunFailed(RunFailed { attempt, run: EntryIndex(4), message: "no answer".to_owned() }),
+        Event::RunAbandoned(RunAbandoned { attempt, run: EntryIndex(4) }),
         Event::Suspend(Suspend { attempt, on: vec![EntryIndex(4), EntryIndex(300)], received: 2 }),
         Event::End(End { attempt, outcome: failure() }),
         Event::Fail(Fail { attempt, message: "HH0022: the component trapped".to_owned() }),
         Event::CompleteAwakeable { id: awakeable(), outcome: failure() },
+        Event::Signal { invocation, name: "approved".to_owned(), outcome: failure() },
         Event::Cancel { invocation },
         Event::Kill { invocation },
         Event::Pause { invocation },
         Event::Resume { invocation, deployment: Some(deployment().id) },
         Event::Purge { invocation },
+        Event::RestartAsNew(RestartAsNew {
+            from: invocation,
+            id: InvocationId::from_bytes([8; 24]),
+            seed: Seed([6; 32]),
+            commands: 300,
+        }),
+        Event::ReplaceState(ReplaceState {
+            service: "cart".to_owned(),
+            key: "änn".to_owned(),
+            values: [("apples".to_owned(), payload())].into(),
+            expected: Some(state_version()),
+        }),
+        Event::Remove { deployment: deployment().id, force: true },
         Event::Wake,
     ];
     (1_000_000..).zip(events).map(|(seq, event)| Record { seq: Seq(seq), at: AT, event }).collect()
@@ -72,15 +93,20 @@ pub(crate) fn name_of_event(record: &Record) -> &'static str {
         Event::Commands(_) => "commands",
         Event::RunCompleted(_) => "run-completed",
         Event::RunFailed(_) => "run-failed",
+        Event::RunAbandoned(_) => "run-abandoned",
         Event::Suspend(_) => "suspend",
         Event::End(_) => "end",
         Event::Fail(_) => "fail",
         Event::CompleteAwakeable { .. } => "complete-awakeable",
+        Event::Signal { .. } => "signal",
         Event::Cancel { .. } => "cancel",
         Event::Kill { .. } => "kill",
         Event::Pause { .. } => "pause",
         Event::Resume { .. } => "resume",
         Event::Purge { .. } => "purge",
+        Event::RestartAsNew(_) => "restart-as-new",
+        Event::ReplaceState(_) => "replace-state",
+        Event::Remove { .. } => "remove",
         Event::Wake => "wake",
     }
 }
@@ -97,6 +123,15 @@ pub(crate) fn name_of_command(entry: &CommandEntry) -> &'static str {
         Command::Run { .. } => "run",
         Command::Awakeable => "awakeable",
         Command::CompleteAwakeable { .. } => "complete-awakeable",
+        Command::Signal { .. } => "signal",
+        Command::SendSignal { .. } => "send-signal",
+        Command::PromiseGet { .. } => "promise-get",
+        Command::PromisePeek { .. } => "promise-peek",
+        Command::PromiseComplete { .. } => "promise-complete",
+        Command::Attach { to: Named::Id(_) } => "attach-to-id",
+        Command::Attach { to: Named::IdempotencyKey { .. } } => "attach-to-idempotency-key",
+        Command::Attach { to: Named::Workflow { .. } } => "attach-to-workflow",
+        Command::Output { .. } => "output",
         Command::Cancel { .. } => "cancel",
         Command::GetState { .. } => "get-state",
         Command::SetState { .. } => "set-state",
@@ -112,13 +147,22 @@ pub(crate) fn notification_entries() -> Vec<NotificationEntry> {
             at: AT,
             notification: Notification::Completed { command: EntryIndex(300), outcome: failure() },
         },
-        NotificationEntry { at: AT, notification: Notification::Cancelled { since: Position(2) } },
+        NotificationEntry { at: AT, notification: Notification::NotReady { command: EntryIndex(300) } },
+        NotificationEntry {
+            at: AT,
+            notification: Notification::Cancelled {
+                since: Position(2),
+                commands: 300,
+                failure: Failure::timed_out(60_000),
+            },
+        },
     ]
 }
 
 pub(crate) fn name_of_notification(entry: &NotificationEntry) -> &'static str {
     match entry.notification {
         Notification::Completed { .. } => "completed",
+        Notification::NotReady { .. } => "not-ready",
         Notification::Cancelled { .. } => "cancelled",
     }
 }
@@ -142,12 +186,16 @@ pub(crate) fn name_of_status(lifecycle: &Lifecycle) -> &'static str {
 
 fn lifecycle(status: Status) -> Lifecycle {
     let open = [
-        OpenCommand::Call,
-        OpenCommand::JoinedCall,
+        OpenCommand::Call { shielded: false },
+        OpenCommand::Call { shielded: true },
+        OpenCommand::Joined,
         OpenCommand::Sleep { due: AT },
         OpenCommand::Run { outlives_cancellation: false },
         OpenCommand::Run { outlives_cancellation: true },
         OpenCommand::Awakeable,
+        OpenCommand::Signal,
+        OpenCommand::Promise,
+        OpenCommand::Question,
     ];
     let retries = [RunRetry::At(AT), RunRetry::Due, RunRetry::Exhausted];
     Lifecycle {
@@ -158,8 +206,16 @@ fn lifecycle(status: Status) -> Lifecycle {
         notifications: 5,
         seen: 4,
         open: (0..).map(EntryIndex).zip(open).collect(),
-        cancellation: Some(Cancellation { since: Position(2), notified: Some(Position(4)) }),
+        cancellation: Some(Cancellation {
+            failure: Failure::cancelled(),
+            since: Position(2),
+            notified: Some(Position(4)),
+        }),
         joined_by: vec![(invocation_id(), EntryIndex(7))],
+        has_aliases: true,
+        signals_sent: 300,
+        signals_kept: 2,
+        times_out_at: Some(AT),
         failing_runs: (3..).map(EntryIndex).zip(retries.map(failing_run)).collect::<BTreeMap<_, _>>(),
         failures: Some(Failures { count: 2, first_at: AT, last_message: "a bug".to_owned() }),
         journal_bytes: 70_000,
@@ -179,6 +235,7 @@ pub(crate) fn invocations() -> Vec<Invocation> {
     ];
     let invocation = |(caller, mode)| Invocation {
         target: target(),
+        kind: ServiceKind::Workflow,
         mode,
         headers: headers(),
         idempotency_key: Some("order-7".to_owned()),
@@ -187,6 +244,11 @@ pub(crate) fn invocations() -> Vec<Invocation> {
         created_at: AT,
         retention_ms: 86_400_000,
         policy: policy(),
+        lineage: vec![Ancestor {
+            invocation: InvocationId::from_bytes([8; 24]),
+            seed: Seed([6; 32]),
+            commands: 300,
+        }],
     };
     callers.map(invocation).into()
 }
@@ -240,12 +302,39 @@ fn service(name: &str, kind: ServiceKind) -> Service {
 }
 
 pub(crate) fn completed() -> Vec<Completed> {
-    let completed = |outcome| Completed { outcome, completed_at: AT, expires_at: AT.plus_millis(1_000) };
-    vec![completed(Outcome::Success(payload())), completed(failure())]
+    let journal = KeptJournal { commands: 301, notifications: 5, expires_at: AT.plus_millis(2_000) };
+    let kept = Completed {
+        outcome: failure(),
+        completed_at: AT,
+        expires_at: AT.plus_millis(1_000),
+        is_named: true,
+        deployment: Some(deployment().id),
+        attempts: 3,
+        journal: Some(journal),
+        has_aliases: true,
+        restarted_as: Some(InvocationId::from_bytes([8; 24])),
+    };
+    let plain = Completed {
+        outcome: Outcome::Success(payload()),
+        deployment: None,
+        journal: None,
+        restarted_as: None,
+        ..kept.clone()
+    };
+    vec![plain, kept]
 }
 
 pub(crate) fn name_of_outcome(completed: &Completed) -> &'static str {
-    match completed.outcome {
+    kind_of_outcome(&completed.outcome)
+}
+
+/// As promises and signals are stored.
+pub(crate) fn outcomes() -> Vec<Outcome> {
+    vec![Outcome::Success(payload()), failure()]
+}
+
+pub(crate) fn kind_of_outcome(outcome: &Outcome) -> &'static str {
+    match outcome {
         Outcome::Success(_) => "success",
         Outcome::Failure(_) => "failure",
     }
@@ -267,6 +356,7 @@ fn commands() -> Vec<Command> {
             input: input.clone(),
             headers: headers(),
             idempotency_key: idempotency_key.clone(),
+            shielded: true,
         }),
         Command::Send(Send {
             target: Target::service("echo", "hi"),
@@ -279,6 +369,15 @@ fn commands() -> Vec<Command> {
         Command::Run { name: "charge".to_owned(), retry: Some(retry()) },
         Command::Awakeable,
         Command::CompleteAwakeable { id: awakeable(), outcome: failure() },
+        Command::Signal { name: "approved".to_owned() },
+        Command::SendSignal { invocation: invocation_id(), name: "approved".to_owned(), outcome: failure() },
+        Command::PromiseGet { name: "paid".to_owned() },
+        Command::PromisePeek { name: "paid".to_owned() },
+        Command::PromiseComplete { name: "paid".to_owned(), outcome: failure() },
+        Command::Attach { to: Named::Id(invocation_id()) },
+        Command::Attach { to: Named::IdempotencyKey { target: target(), key: "order-7".to_owned() } },
+        Command::Attach { to: Named::Workflow { service: "trip".to_owned(), id: "änn".to_owned() } },
+        Command::Output { of: Named::Id(invocation_id()) },
         Command::Cancel { invocation: invocation_id() },
         Command::GetState { key: "apples".to_owned(), value: Some(payload()) },
         Command::SetState { key: "apples".to_owned(), value: payload() },
@@ -286,6 +385,10 @@ fn commands() -> Vec<Command> {
         Command::ClearAllState,
         Command::StateKeys { keys: vec!["apples".to_owned(), "pears".to_owned()] },
     ]
+}
+
+fn state_version() -> StateVersion {
+    "00ff00ff00ff00ff".parse().expect("16 hexadecimal digits")
 }
 
 fn target() -> Target {

@@ -26,8 +26,18 @@ pub(crate) fn check_rows(state: &State<MemoryKv>) {
     }
     for id in ids(state, Family::Completed) {
         let completed = state.completed(&id).expect("memory does not fail").expect("just found");
-        timers.insert((completed.expires_at, id, Timer::Expire));
         assert!(!lifecycles.contains_key(&id), "what is completed has no lifecycle");
+        assert!(completed.is_named || completed.journal.is_some(), "what is completed is kept for a reason");
+        if completed.is_named {
+            timers.insert((completed.expires_at, id, Timer::Expire));
+        }
+        let input = state.input(&id).expect("memory does not fail");
+        assert_eq!(input.is_some(), completed.journal.is_some(), "an input is kept with its journal");
+        if let Some(journal) = completed.journal {
+            timers.insert((journal.expires_at, id, Timer::ExpireJournal));
+            journals.extend((0..journal.commands).map(|index| key::command(&id, EntryIndex(index))));
+            journals.extend((0..journal.notifications).map(|at| key::notification(&id, Position(at))));
+        }
     }
     let stored: BTreeSet<_> =
         keys(state, Family::Timer).iter().map(|key| key::parse_timer(key).expect("a timer's key")).collect();
@@ -40,6 +50,8 @@ pub(crate) fn check_rows(state: &State<MemoryKv>) {
         assert!(lifecycles.contains_key(id) || completed.is_some(), "{id} left rows behind");
     }
     check_locks(state, &lifecycles);
+    check_names(state);
+    check_waiting(state, &lifecycles);
 }
 
 /// The timers that a lifecycle gives reason for.
@@ -48,10 +60,13 @@ fn timers_of(lifecycle: &Lifecycle) -> Vec<(Timestamp, Timer)> {
     for (index, open) in &lifecycle.open {
         match open {
             OpenCommand::Sleep { due } => timers.push((*due, Timer::Sleep(*index))),
-            OpenCommand::Call
-            | OpenCommand::JoinedCall
+            OpenCommand::Call { .. }
+            | OpenCommand::Joined
             | OpenCommand::Run { .. }
-            | OpenCommand::Awakeable => {}
+            | OpenCommand::Awakeable
+            | OpenCommand::Signal
+            | OpenCommand::Promise => {}
+            OpenCommand::Question => panic!("a question is answered in the record that asks it"),
         }
     }
     for (run, failing) in &lifecycle.failing_runs {
@@ -60,6 +75,7 @@ fn timers_of(lifecycle: &Lifecycle) -> Vec<(Timestamp, Timer)> {
             RunRetry::Due | RunRetry::Exhausted => {}
         }
     }
+    timers.extend(lifecycle.times_out_at.map(|due| (due, Timer::Timeout)));
     match &lifecycle.status {
         Status::Scheduled(it) => timers.push((it.starts_at, Timer::Start)),
         Status::BackingOff(it) => timers.push((it.until, Timer::Attempt)),
@@ -81,12 +97,51 @@ fn check_locks(state: &State<MemoryKv>, lifecycles: &BTreeMap<InvocationId, Life
     assert_eq!(inboxed as u64, waiting, "who waits in line has a ticket");
 }
 
+/// Every name leads to an invocation that is there, and every other id of one is known with it.
+fn check_names(state: &State<MemoryKv>) {
+    let is_there = |id: &InvocationId| state.invocation(id).expect("memory does not fail").is_some();
+    for family in [Family::Idempotency, Family::Workflow, Family::Alias] {
+        for (row, value) in state.kv().rows().filter(|(row, _)| row[0] == family as u8) {
+            let id: InvocationId = codec::decode(value, || format!("{row:?}")).expect("an id");
+            assert!(is_there(&id), "{family:?} {row:?} leads nowhere");
+        }
+    }
+    for alias in ids(state, Family::Alias) {
+        let id = state.resolve(&alias).expect("memory does not fail");
+        assert_ne!(id, alias, "another id belongs to one invocation only");
+        let row = key::alias_of(&id, &alias);
+        assert!(keys(state, Family::AliasOf).contains(&row), "{alias} is not known with {id}");
+        let lifecycle = state.lifecycle(&id).expect("memory does not fail");
+        let completed = state.completed(&id).expect("memory does not fail");
+        let says_so =
+            lifecycle.is_some_and(|it| it.has_aliases) || completed.is_some_and(|it| it.has_aliases);
+        assert!(says_so, "{id} does not say that it has other ids");
+    }
+    assert_eq!(keys(state, Family::Alias).len(), keys(state, Family::AliasOf).len(), "both ways are known");
+}
+
+/// What waits for signals and promises, and what is kept of them, is known on both sides.
+fn check_waiting(state: &State<MemoryKv>, lifecycles: &BTreeMap<InvocationId, Lifecycle>) {
+    let mut waiting = BTreeSet::new();
+    for (id, lifecycle) in lifecycles {
+        let kept = keys(state, Family::Signal).iter().filter(|row| row[1..25] == id.as_bytes()[..]).count();
+        assert_eq!(kept, lifecycle.signals_kept as usize, "{id} has kept as many signals as it says");
+        let open = lifecycle.open.iter().filter(|(_, open)| **open == OpenCommand::Promise);
+        waiting.extend(open.map(|(index, _)| (*id, *index)));
+    }
+    for id in ids(state, Family::Signal) {
+        assert!(lifecycles.contains_key(&id), "{id} has ended, and its signals are kept");
+    }
+    let stored: BTreeSet<_> = keys(state, Family::PromiseWaiter)
+        .iter()
+        .map(|row| key::parse_promise_waiter(row).expect("ends with a command"))
+        .collect();
+    assert_eq!(stored, waiting, "those who wait for promises are known");
+}
+
 /// After all invocations have ended only the catalog, objects and outcomes with their names are left.
 pub(crate) fn check_ended(state: &State<MemoryKv>) {
-    for family in [Family::Lifecycle, Family::Command, Family::Notification, Family::Input] {
-        assert_eq!(keys(state, family).len(), 0, "{family:?} rows are left behind");
-    }
-    for family in [Family::Lock, Family::Inbox] {
+    for family in [Family::Lifecycle, Family::Lock, Family::Inbox, Family::Signal, Family::PromiseWaiter] {
         assert_eq!(keys(state, family).len(), 0, "{family:?} rows are left behind");
     }
     let completed = ids(state, Family::Completed);
@@ -95,7 +150,7 @@ pub(crate) fn check_ended(state: &State<MemoryKv>) {
     assert!(names <= completed.len(), "every name belongs to an outcome");
 }
 
-/// After all retention is over only the catalog and objects are left.
+/// After all retention is over only the catalog and objects are left, and promises of workflows that never ran.
 pub(crate) fn check_forgotten(state: &State<MemoryKv>) {
     let catalog = [Family::Deployment, Family::Revision, Family::Route, Family::Policies];
     let kept = [&catalog[..], &[Family::Applied, Family::ObjectState]].concat();

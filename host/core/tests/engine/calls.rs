@@ -224,37 +224,6 @@ fn a_call_goes_on_when_its_caller_has_ended() {
 }
 
 #[test]
-fn a_call_to_the_key_it_holds_waits_until_it_is_cancelled() {
-    check(
-        "
-            invoke a cart/ann/add
-            a asks call cart/ann/add
-            a suspends 0
-            cancel a
-            a ends !409 cancelled
-        ",
-        expect![[r#"
-            invoke a cart/ann/add
-                start a#1
-                accept a
-                a is running
-            a asks call cart/ann/add
-                a.0 is inboxed with ticket 0
-            a suspends 0
-                a is suspended on 0
-            cancel a
-                start a#2
-                answer a.0: !409 cancelled
-                a is running
-                a.0 has ended
-            a ends !409 cancelled
-                answer a: !409 cancelled
-                a has ended
-        "#]],
-    );
-}
-
-#[test]
 fn an_attempt_that_is_no_longer_current_changes_nothing() {
     check(
         "

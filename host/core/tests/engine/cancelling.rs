@@ -74,7 +74,7 @@ fn one_that_has_not_begun_ends_at_once() {
                 answer c: !409 cancelled
                 c has ended
             cancel c
-                refused: 404 HH0018: there is no invocation …: it never was, or its retention has ended
+                refused: 409 HH0047: invocation c is completed, it cannot be cancelled
         "#]],
     );
 }
@@ -113,8 +113,8 @@ fn a_caller_is_told_after_its_calls_have_ended() {
             a.0 suspends 0
                 a.0 is suspended on 0
             cancel a
-                tell a.0.0#1 at 0: cancelled since 0
-                tell a.1#1 at 0: cancelled since 0
+                tell a.0.0#1 at 0: cancelled since 0 having 0
+                tell a.1#1 at 0: cancelled since 0 having 0
             a.0.0 ends !409 cancelled
                 start a.0#2
                 answer a.0.0: !409 cancelled
@@ -137,7 +137,7 @@ fn a_caller_is_told_after_its_calls_have_ended() {
                 1 call echo/hi (5 bytes)
                 at 0: 1 is complete: just in time
                 at 1: 0 is complete: !409 cancelled
-                at 2: cancelled since 0
+                at 2: cancelled since 0 having 2
         "#]],
     );
 }
@@ -146,41 +146,46 @@ fn a_caller_is_told_after_its_calls_have_ended() {
 fn a_scheduled_or_inboxed_callee_ends_at_once() {
     check(
         "
+            invoke h cart/bob/add
             invoke a cart/ann/add
-            a asks call cart/ann/add, call cart/ann/look
+            a asks call cart/bob/add, call cart/ann/look
             a suspends 0 1
             cancel a
             a.1 ends !409 cancelled
             journal a
         ",
         expect![[r#"
+            invoke h cart/bob/add
+                start h#1
+                accept h
+                h is running
             invoke a cart/ann/add
                 start a#1
                 accept a
                 a is running
-            a asks call cart/ann/add, call cart/ann/look
+            a asks call cart/bob/add, call cart/ann/look
                 start a.1#1
                 a.0 is inboxed with ticket 0
                 a.1 is running
             a suspends 0 1
                 a is suspended on 0 1
             cancel a
-                tell a.1#1 at 0: cancelled since 0
+                tell a.1#1 at 0: cancelled since 0 having 0
                 start a#2
                 answer a.0: !409 cancelled
                 a is running
                 a.0 has ended
             a.1 ends !409 cancelled
                 tell a#2 at 1: 1 is complete: !409 cancelled
-                tell a#2 at 2: cancelled since 0
+                tell a#2 at 2: cancelled since 0 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended
             journal a
-                0 call cart/ann/add (5 bytes)
+                0 call cart/bob/add (5 bytes)
                 1 call cart/ann/look (5 bytes)
                 at 0: 0 is complete: !409 cancelled
                 at 1: 1 is complete: !409 cancelled
-                at 2: cancelled since 0
+                at 2: cancelled since 0 having 2
         "#]],
     );
 }
@@ -239,7 +244,7 @@ fn a_cancellation_that_arrives_while_the_attempt_leaves_is_not_lost() {
                 a is running
             a asks sleep 1000
             cancel a
-                tell a#1 at 0: cancelled since 0
+                tell a#1 at 0: cancelled since 0 having 1
             a suspends 0 having 0
                 start a#2
             load a
@@ -275,8 +280,8 @@ fn a_handler_cancels_itself_its_callee_and_its_caller() {
                 a.0 is running
                 a.1 is running
             a.0 asks cancel a
-                tell a.1#1 at 0: cancelled since 0
-                tell a.0#1 at 0: cancelled since 0
+                tell a.1#1 at 0: cancelled since 0 having 0
+                tell a.0#1 at 0: cancelled since 0 having 1
             journal a
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
@@ -286,7 +291,7 @@ fn a_handler_cancels_itself_its_callee_and_its_caller() {
                 a.0 has ended
             a.1 ends !409 cancelled
                 tell a#1 at 1: 1 is complete: !409 cancelled
-                tell a#1 at 2: cancelled since 0
+                tell a#1 at 2: cancelled since 0 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended
             a ends !409 cancelled
@@ -298,19 +303,19 @@ fn a_handler_cancels_itself_its_callee_and_its_caller() {
                 b is running
             b asks call echo/hi, cancel b.0, cancel b
                 start b.0#1
-                tell b.0#1 at 0: cancelled since 0
+                tell b.0#1 at 0: cancelled since 0 having 0
                 b.0 is running
             b.0 ends !409 cancelled
                 tell b#1 at 0: 0 is complete: !409 cancelled
-                tell b#1 at 1: cancelled since 0
+                tell b#1 at 1: cancelled since 0 having 3
                 answer b.0: !409 cancelled
                 b.0 has ended
             journal b
                 0 call echo/hi (5 bytes)
-                1 cancel inv_L2TcRPUo77cxxqa89emKvsQbdyhg1rXmK
-                2 cancel inv_3RDaKc7zRwqWhjQP5v7zhBqG6sekds5dR
+                1 cancel b.0
+                2 cancel b
                 at 0: 0 is complete: !409 cancelled
-                at 1: cancelled since 0
+                at 1: cancelled since 0 having 3
         "#]],
     );
 }

@@ -16,33 +16,42 @@ pub(crate) fn id(version: &str) -> DeploymentId {
     DeploymentId::of(&Digest::of(version.as_bytes()))
 }
 
-/// All versions have the same services, but in `odd` the cart is no object.
+const VERSIONS: [&str; 4] = ["v1", "v2", "slim", "odd"];
+
+/// What scripts call a deployment.
+pub(crate) fn version(id: &DeploymentId) -> &'static str {
+    VERSIONS.into_iter().find(|version| self::id(version) == *id).unwrap_or("?")
+}
+
+/// All versions have the same services, but in `odd` the cart is no object, and `slim` has `echo` only.
 pub(crate) fn deployment(version: &str) -> Deployment {
     use HandlerMode::{Exclusive, Shared, WorkflowRun};
     let cart = match version {
         "odd" => ServiceKind::Workflow,
         _ => ServiceKind::Object,
     };
+    let services = vec![
+        service("echo", ServiceKind::Service, vec![handler("hi", Exclusive)]),
+        service("cart", cart, vec![handler("add", Exclusive), handler("look", Shared)]),
+        service("trip", ServiceKind::Workflow, vec![handler("run", WorkflowRun), handler("ask", Shared)]),
+        service(
+            "frail",
+            ServiceKind::Service,
+            vec![
+                with(handler("go", Exclusive), frail()),
+                with(
+                    handler("brief", Exclusive),
+                    Options { idempotency_retention_ms: Some(50), ..Options::default() },
+                ),
+            ],
+        ),
+    ];
+    let only_echo = |service: &Service| version != "slim" || service.name == "echo";
     Deployment {
         id: id(version),
         digest: Digest::of(version.as_bytes()),
         origin: format!("{version}.wasm"),
-        services: vec![
-            service("echo", ServiceKind::Service, vec![handler("hi", Exclusive)]),
-            service("cart", cart, vec![handler("add", Exclusive), handler("look", Shared)]),
-            service("trip", ServiceKind::Workflow, vec![handler("run", WorkflowRun), handler("ask", Shared)]),
-            service(
-                "frail",
-                ServiceKind::Service,
-                vec![
-                    with(handler("go", Exclusive), frail()),
-                    with(
-                        handler("brief", Exclusive),
-                        Options { idempotency_retention_ms: Some(50), ..Options::default() },
-                    ),
-                ],
-            ),
-        ],
+        services: services.into_iter().filter(only_echo).collect(),
         registered_at: Timestamp::ZERO,
         metadata: std::collections::BTreeMap::new(),
     }

@@ -73,8 +73,8 @@ fn a_second_cancellation_does_not_reach_what_a_caller_compensates_before_it_is_t
             a suspends 0 1
                 a is suspended on 0 1
             cancel a
-                tell a.1#1 at 0: cancelled since 0
-                tell a.0#1 at 0: cancelled since 0
+                tell a.1#1 at 0: cancelled since 0 having 0
+                tell a.0#1 at 0: cancelled since 0 having 0
             a.0 ends !409 cancelled
                 start a#2
                 answer a.0: !409 cancelled
@@ -101,7 +101,7 @@ fn a_second_cancellation_does_not_reach_what_a_caller_compensates_before_it_is_t
                 at 0: 0 is complete: !409 cancelled
                 at 1: 1 is complete: !409 cancelled
                 at 2: 2 is complete: undone
-                at 3: cancelled since 0
+                at 3: cancelled since 0 having 3
         "#]],
     );
 }
@@ -173,7 +173,7 @@ fn a_step_that_was_passed_over_and_is_waited_for_is_executed() {
             a asks run refund
                 permit a#1 to enter 0
             cancel a
-                tell a#1 at 0: cancelled since 0
+                tell a#1 at 0: cancelled since 0 having 1
             a suspends 0 having 1
                 start a#2
             load a

@@ -153,34 +153,6 @@ fn a_send_joins_silently() {
 }
 
 #[test]
-fn a_handler_that_calls_itself_by_its_own_key_can_be_cancelled() {
-    check(
-        "
-            invoke a echo/hi key k
-            a asks call echo/hi key k
-            a suspends 0
-            cancel a
-            a ends !409 cancelled
-        ",
-        expect![[r#"
-            invoke a echo/hi key k
-                start a#1
-                accept a
-                a is running
-            a asks call echo/hi key k
-            a suspends 0
-                a is suspended on 0
-            cancel a
-                start a#2
-                a is running
-            a ends !409 cancelled
-                answer a: !409 cancelled
-                a has ended
-        "#]],
-    );
-}
-
-#[test]
 fn who_joined_and_ended_is_not_told() {
     check(
         "

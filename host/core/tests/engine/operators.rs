@@ -218,28 +218,28 @@ fn only_what_has_begun_and_not_ended_is_paused() {
                 accept c
                 c is scheduled for 10 ms
             pause b
-                refused: 409 HH0047: invocation … is inboxed, it cannot be paused
+                refused: 409 HH0047: invocation b is inboxed, it cannot be paused
             pause c
-                refused: 409 HH0047: invocation … is scheduled, it cannot be paused
+                refused: 409 HH0047: invocation c is scheduled, it cannot be paused
             pause a
                 stop a#1
                 a is paused: by an operator
             pause a
-                refused: 409 HH0047: invocation … is paused, it cannot be paused
+                refused: 409 HH0047: invocation a is paused, it cannot be paused
             resume b
-                refused: 409 HH0047: invocation … is inboxed, it cannot be resumed
+                refused: 409 HH0047: invocation b is inboxed, it cannot be resumed
             resume a
                 start a#2
                 a is running
             resume a
-                refused: 409 HH0047: invocation … is running, it cannot be resumed
+                refused: 409 HH0047: invocation a is running, it cannot be resumed
             a ends 1
                 start b#1
                 answer a: 1
                 a has ended
                 b is running
             pause a
-                refused: 404 HH0018: there is no invocation …: it never was, or its retention has ended
+                refused: 404 HH0018: there is no invocation a: it never was, or its retention has ended
         "#]],
     );
 }
@@ -261,13 +261,13 @@ fn only_an_outcome_is_purged() {
                 accept a
                 a is running
             purge a
-                refused: 409 HH0047: invocation … is running, it cannot be purged
+                refused: 409 HH0047: invocation a is running, it cannot be purged
             a ends hello
                 answer a: hello
                 a has ended
             purge a
             purge a
-                refused: 404 HH0018: there is no invocation …: it never was, or its retention has ended
+                refused: 404 HH0018: there is no invocation a: it never was, or its retention has ended
             invoke b echo/hi key k
                 start b#1
                 accept b

@@ -24,7 +24,7 @@ fn a_plain_outcome_is_forgotten_at_once_unless_asked_otherwise() {
                 answer a: hello
                 a has ended
             purge a
-                refused: 404 HH0018: there is no invocation …: it never was, or its retention has ended
+                refused: 404 HH0018: there is no invocation a: it never was, or its retention has ended
             invoke b echo/hi keep 50
                 start b#1
                 accept b

@@ -8,6 +8,7 @@ use holiday_core::engine;
 use holiday_core::id::{EntryIndex, InvocationId, Position};
 use holiday_core::invocation::{Lifecycle, Status};
 use holiday_core::journal::{Notification, NotificationEntry};
+use holiday_core::value::Failure;
 
 use crate::catalog;
 use crate::script::{Words, text_of, text_of_payload};
@@ -19,7 +20,8 @@ impl World {
     }
 
     pub(crate) fn print_all(&self, effects: &[Effect]) -> String {
-        effects.iter().fold(String::new(), |said, effect| said + &self.print(effect))
+        let said = effects.iter().fold(String::new(), |said, effect| said + &self.print(effect));
+        self.with_names(said)
     }
 
     pub(crate) fn print(&self, effect: &Effect) -> String {
@@ -39,6 +41,7 @@ impl World {
             Effect::Answer { invocation, outcome } => {
                 format!("    answer {}: {}\n", self.names[invocation], text_of(outcome))
             }
+            Effect::FreeDeployment(id) => format!("    free {}\n", catalog::version(id)),
         }
     }
 
@@ -56,20 +59,26 @@ impl World {
         changes.iter().fold(String::new(), |said, (name, change)| said + &format!("    {name} {change}\n"))
     }
 
+    /// The journal of an invocation, also if it has ended and its journal is kept.
     pub(crate) fn print_journal(&self, name: &str) -> String {
-        let id = self.id(name);
-        let Some(lifecycle) = self.lifecycles().remove(&id) else { return "    (none)\n".to_owned() };
+        let id = self.state.resolve(&self.id(name)).expect("memory does not fail");
+        let kept = self.state.completed(&id).expect("memory does not fail").and_then(|it| it.journal);
+        let (commands, notifications) = match (self.lifecycles().remove(&id), kept) {
+            (Some(lifecycle), _) => (lifecycle.commands, lifecycle.notifications),
+            (None, Some(journal)) => (journal.commands, journal.notifications),
+            (None, None) => return "    (none)\n".to_owned(),
+        };
         let mut said = String::new();
-        for index in (0..lifecycle.commands).map(EntryIndex) {
+        for index in (0..commands).map(EntryIndex) {
             let entry = self.state.command(&id, index).expect("memory does not fail").expect("counted");
             writeln!(said, "    {} {}", index.0, entry.command).expect("a string takes all");
         }
-        for position in (0..lifecycle.notifications).map(Position) {
+        for position in (0..notifications).map(Position) {
             let entry = self.state.notification(&id, position).expect("memory does not fail");
             writeln!(said, "    {}", notified(position, &entry.expect("counted")))
                 .expect("a string takes all");
         }
-        said
+        self.with_names(said)
     }
 
     pub(crate) fn print_state(&self, mut words: Words<'_>) -> String {
@@ -85,10 +94,9 @@ impl World {
         let loaded = engine::load(&self.state, self.attempt(name)).expect("memory does not fail");
         let Some(loaded) = loaded else { return "    (not current)\n".to_owned() };
         let start = &loaded.start;
-        let version = ["v1", "v2"].into_iter().find(|version| catalog::id(version) == start.deployment);
         let mut said = format!(
             "    on {}, {} commands, {} notifications, {} seen\n",
-            version.unwrap_or("?"),
+            catalog::version(&start.deployment),
             start.commands.len(),
             start.notifications.len(),
             start.seen
@@ -107,7 +115,13 @@ fn notified(position: Position, entry: &NotificationEntry) -> String {
         Notification::Completed { command, outcome } => {
             format!("at {}: {} is complete: {}", position.0, command.0, text_of(outcome))
         }
-        Notification::Cancelled { since } => format!("at {}: cancelled since {}", position.0, since.0),
+        Notification::NotReady { command } => format!("at {}: {} is not ready", position.0, command.0),
+        Notification::Cancelled { since, commands, failure } if *failure == Failure::cancelled() => {
+            format!("at {}: cancelled since {} having {commands}", position.0, since.0)
+        }
+        Notification::Cancelled { since, commands, failure } => {
+            format!("at {}: cancelled since {} having {commands}: {failure}", position.0, since.0)
+        }
     }
 }
 

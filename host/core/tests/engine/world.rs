@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use holiday_core::effect::Effect;
 use holiday_core::engine::{self, Refusal};
-use holiday_core::event::{Commands, End, Event, Fail, Invoke, Record, RunCompleted, RunFailed, Suspend};
+use holiday_core::event::{
+    Commands, Configure, End, Event, Fail, Invoke, Record, ReplaceState, RestartAsNew, RunAbandoned,
+    RunCompleted, RunFailed, Suspend,
+};
 use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId, Seed};
-use holiday_core::journal::{Call, Command, Send};
+use holiday_core::journal::{Call, Command, Named, Send};
+use holiday_core::policy::{Layer, Options, Policies, RetryOptions, ServicePolicies};
+use holiday_core::retry::Exhausted;
 use holiday_core::state::State;
 use holiday_core::state::memory::MemoryKv;
+use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::Payload;
 
@@ -64,8 +70,10 @@ impl World {
                 let effects = self.record(event);
                 self.print_all(&effects)
             }
-            Err(refusal) => format!("    refused: {} {}: {refusal}\n", refusal.status(), refusal.code())
-                .replace(&self.quoted(&refusal), "…"),
+            Err(refusal) => {
+                let said = format!("    refused: {} {}: {refusal}\n", refusal.status(), refusal.code());
+                self.with_names(said)
+            }
         }
     }
 
@@ -117,6 +125,11 @@ impl World {
                 let id = self.awakeable(words.word());
                 Event::CompleteAwakeable { id, outcome: words.outcome() }
             }
+            "signal" => Event::Signal {
+                invocation: self.id(words.word()),
+                name: words.word().to_owned(),
+                outcome: words.outcome(),
+            },
             "cancel" => Event::Cancel { invocation: self.id(words.word()) },
             "kill" => Event::Kill { invocation: self.id(words.word()) },
             "pause" => Event::Pause { invocation: self.id(words.word()) },
@@ -125,6 +138,13 @@ impl World {
                 Event::Resume { invocation, deployment: words.next().map(catalog::id) }
             }
             "purge" => Event::Purge { invocation: self.id(words.word()) },
+            "restart" => self.restart(words),
+            "replace" => self.replace(words),
+            "remove" => {
+                let deployment = catalog::id(words.word());
+                Event::Remove { deployment, force: words.option("by").is_some() }
+            }
+            "configure" => Event::Configure(configure(words)),
             speaker => self.said_by(speaker, words),
         }
     }
@@ -132,19 +152,44 @@ impl World {
     fn invoke(&mut self, mut words: Words<'_>) -> Event {
         let name = words.word();
         let target = words.target();
-        let unique: [u8; 16] = std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0));
-        let id = InvocationId::new(&target, unique);
-        self.name(id, name.to_owned());
-        let seed = std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0));
+        let id = self.fresh(name, &target);
         Event::Invoke(Invoke {
             id,
             target,
             input: Payload::from(name.to_owned()),
             headers: Vec::new(),
             idempotency_key: words.option("key").map(str::to_owned),
-            seed: Seed(seed),
+            seed: seed(name),
             delay_ms: words.number_option("after"),
             retention_ms: words.number_option("keep").unwrap_or(0),
+        })
+    }
+
+    /// A restarted invocation; what its handler asked for before keeps the names it had.
+    fn restart(&mut self, mut words: Words<'_>) -> Event {
+        let from = self.id(words.word());
+        let name = words.option("as").expect("a restarted invocation has a name of its own");
+        let commands = words.number_option("keeping").and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
+        let resolved = self.state.resolve(&from).expect("memory does not fail");
+        let old = self.state.invocation(&resolved).expect("memory does not fail");
+        let target = old.map_or_else(|| Target::service("echo", "hi"), |it| it.target);
+        let id = self.fresh(name, &target);
+        Event::RestartAsNew(RestartAsNew { from, id, seed: seed(name), commands })
+    }
+
+    fn replace(&mut self, mut words: Words<'_>) -> Event {
+        let (service, key) = words.word().split_once('/').expect("service/key");
+        let expected = words.option("version").map(|it| it.parse().expect("16 hexadecimal digits"));
+        let value = |text: &str| {
+            let (name, value) = text.split_once('=').expect("name=value");
+            (name.to_owned(), Payload::from(value.to_owned()))
+        };
+        let values = std::iter::from_fn(|| words.next()).map(value).collect();
+        Event::ReplaceState(ReplaceState {
+            service: service.to_owned(),
+            key: key.to_owned(),
+            values,
+            expected,
         })
     }
 
@@ -152,9 +197,18 @@ impl World {
         let attempt = self.attempt(speaker);
         let lifecycle = self.state.lifecycle(&attempt.invocation).expect("memory does not fail");
         match words.word() {
+            // Who compensates knows that it is cancelled.
             "asks" => {
+                let is_notified = lifecycle
+                    .as_ref()
+                    .and_then(|it| it.cancellation.as_ref())
+                    .is_some_and(|it| it.notified.is_some());
                 let first = lifecycle.map_or(0, |it| it.commands);
-                Event::Commands(self.commands(attempt, first, &words.rest()))
+                Event::Commands(self.commands(attempt, first, is_notified, &words.rest()))
+            }
+            "asks-unaware" => {
+                let first = lifecycle.map_or(0, |it| it.commands);
+                Event::Commands(self.commands(attempt, first, false, &words.rest()))
             }
             "completes" => {
                 let run = EntryIndex(words.number());
@@ -164,6 +218,7 @@ impl World {
                 let run = EntryIndex(words.number());
                 Event::RunFailed(RunFailed { attempt, run, message: words.rest() })
             }
+            "abandons" => Event::RunAbandoned(RunAbandoned { attempt, run: EntryIndex(words.number()) }),
             "suspends" => {
                 let on = words.numbers("having").into_iter().map(EntryIndex).collect();
                 let all = lifecycle.map_or(0, |it| it.notifications);
@@ -176,12 +231,12 @@ impl World {
         }
     }
 
-    fn commands(&mut self, attempt: AttemptId, first: u32, list: &str) -> Commands {
+    fn commands(&mut self, attempt: AttemptId, first: u32, knows: bool, list: &str) -> Commands {
         let mut commands = Vec::new();
         for (index, asked) in (first..).zip(list.split(',')) {
             commands.push(self.command(attempt.invocation, EntryIndex(index), Words::of(asked)));
         }
-        Commands { attempt, first: EntryIndex(first), commands }
+        Commands { attempt, first: EntryIndex(first), commands, knows_of_cancellation: knows }
     }
 
     fn command(&mut self, id: InvocationId, index: EntryIndex, mut words: Words<'_>) -> Command {
@@ -192,7 +247,8 @@ impl World {
                 let target = words.target();
                 self.name_child(id, index, &target);
                 let idempotency_key = words.option("key").map(str::to_owned);
-                Command::Call(Call { target, input, headers, idempotency_key })
+                let shielded = words.option("shielded").is_some();
+                Command::Call(Call { target, input, headers, idempotency_key, shielded })
             }
             "send" => {
                 let target = words.target();
@@ -208,6 +264,17 @@ impl World {
                 let id = self.awakeable(words.word());
                 Command::CompleteAwakeable { id, outcome: words.outcome() }
             }
+            "signal" => Command::Signal { name: words.word().to_owned() },
+            "send-signal" => Command::SendSignal {
+                invocation: self.id(words.word()),
+                name: words.word().to_owned(),
+                outcome: words.outcome(),
+            },
+            "promise" => Command::PromiseGet { name: words.word().to_owned() },
+            "peek" => Command::PromisePeek { name: words.word().to_owned() },
+            "resolve" => Command::PromiseComplete { name: words.word().to_owned(), outcome: words.outcome() },
+            "attach" => Command::Attach { to: self.named(words) },
+            "output" => Command::Output { of: self.named(words) },
             "cancel" => Command::Cancel { invocation: self.id(words.word()) },
             "get" => Command::GetState { key: words.word().to_owned(), value: None },
             "set" => {
@@ -221,18 +288,40 @@ impl World {
         }
     }
 
+    /// An invocation by its name here, by `key K` and its target, or by `SERVICE/ID` of its workflow.
+    fn named(&self, mut words: Words<'_>) -> Named {
+        match words.option("key") {
+            Some(key) => Named::IdempotencyKey { target: words.target(), key: key.to_owned() },
+            None => match words.word() {
+                name if name.contains('/') => {
+                    let (service, id) = name.split_once('/').expect("just found");
+                    Named::Workflow { service: service.to_owned(), id: id.to_owned() }
+                }
+                name => Named::Id(self.id(name)),
+            },
+        }
+    }
+
     // Names
+
+    /// An id for an invocation that the script names.
+    fn fresh(&mut self, name: &str, target: &Target) -> InvocationId {
+        let unique: [u8; 16] = std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0));
+        let id = InvocationId::new(target, unique);
+        self.name(id, name.to_owned());
+        id
+    }
 
     fn name(&mut self, id: InvocationId, name: String) {
         self.ids.insert(name.clone(), id);
         self.names.insert(id, name);
     }
 
-    fn name_child(&mut self, parent: InvocationId, index: EntryIndex, target: &holiday_core::target::Target) {
+    fn name_child(&mut self, parent: InvocationId, index: EntryIndex, target: &Target) {
         // A stale attempt may speak for an invocation that is gone; what it asks for begins nothing.
         let Ok(Some(invocation)) = self.state.invocation(&parent) else { return };
         let name = format!("{}.{}", self.names[&parent], index.0);
-        self.name(invocation.seed.child_id(index, target), name);
+        self.name(invocation.child_id(parent, index, target), name);
     }
 
     pub(crate) fn id(&self, name: &str) -> InvocationId {
@@ -261,10 +350,56 @@ impl World {
         format!("{}#{}", self.names[&attempt.invocation], attempt.number)
     }
 
-    /// The id in a refusal, which would differ in every transcript.
-    fn quoted(&self, refusal: &Refusal) -> String {
-        let text = refusal.to_string();
-        let quoted = |id: &InvocationId| text.contains(&id.to_string()).then(|| id.to_string());
-        self.names.keys().find_map(quoted).unwrap_or_else(|| "\0".to_owned())
+    /// Puts names in place of the ids in a text, which would differ in every transcript.
+    pub(crate) fn with_names(&self, text: String) -> String {
+        self.names.iter().fold(text, |text, (id, name)| text.replace(&id.to_string(), name))
     }
+}
+
+fn seed(name: &str) -> Seed {
+    Seed(std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0)))
+}
+
+/// `LAYER SCOPE OPTION VALUE …`: a layer that says only this; of the host, `SERVICE` or `SERVICE/HANDLER`.
+fn configure(mut words: Words<'_>) -> Configure {
+    let layer = match words.word() {
+        "config" => Layer::Config,
+        "operator" => Layer::Operator,
+        other => panic!("'{other}' is not a layer"),
+    };
+    let scope = words.word();
+    let options = options(words);
+    let policies = match scope.split_once('/') {
+        Some((service, handler)) => {
+            let handlers = [(handler.to_owned(), options)].into();
+            of_service(service, ServicePolicies { handlers, ..ServicePolicies::default() })
+        }
+        None if scope == "host" => Policies { host: options, ..Policies::default() },
+        None => of_service(scope, ServicePolicies { service: options, ..ServicePolicies::default() }),
+    };
+    Configure { layer, policies }
+}
+
+fn of_service(service: &str, policies: ServicePolicies) -> Policies {
+    Policies { services: [(service.to_owned(), policies)].into(), ..Policies::default() }
+}
+
+fn options(mut words: Words<'_>) -> Options {
+    let max_attempts = words.number_option("attempts").and_then(|it| u32::try_from(it).ok());
+    let then = words.option("then").map(|it| match it {
+        "fail" => Exhausted::Fail,
+        "pause" => Exhausted::Pause,
+        other => panic!("'{other}' follows no retries"),
+    });
+    let options = Options {
+        retry: RetryOptions { max_attempts, then, ..RetryOptions::default() },
+        timeout_ms: words.number_option("timeout"),
+        journal_retention_ms: words.number_option("journal"),
+        workflow_retention_ms: words.number_option("workflow"),
+        idempotency_retention_ms: words.number_option("names"),
+        private: words.option("private").map(|it| it == "yes"),
+        ..Options::default()
+    };
+    assert_eq!(words.next(), None, "an option that scripts do not know");
+    options
 }

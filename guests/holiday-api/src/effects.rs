@@ -17,7 +17,7 @@ pub struct Subject<'a> {
 
 /// Has an effect, such as `flights.reserve`.
 pub async fn apply(ctx: Context, effect: &str, subject: Subject<'_>) -> Result<(), TerminalError> {
-    ctx.run(effect, async || tell_ledger(ctx.invocation().id, effect, subject).await).await
+    ctx.run(effect, async || tell_ledger(ctx.info().invocation_id, effect, subject).await).await
 }
 
 /// Has an effect; when it fails for good or is cancelled half way, has its opposite too, because

@@ -46,7 +46,7 @@ impl Probe {
     async fn fail_times(ctx: Context, input: FailTimes) -> Result<u16, Error> {
         let url =
             holiday_sdk::config("EFFECTS_URL").ok_or_else(|| Error::terminal("EFFECTS_URL is not set"))?;
-        let id = ctx.invocation().id;
+        let id = ctx.info().invocation_id;
         let mut policy = RetryPolicy::exponential(Duration::from_millis(input.interval_ms), 2.0);
         if let Some(attempts) = input.max_attempts {
             policy = policy.max_attempts(attempts);
@@ -106,10 +106,11 @@ impl Probe {
         if let Some(key) = input.idempotency_key {
             call = call.idempotency_key(key);
         }
-        if let Some(ms) = input.delay_ms {
-            call = call.delay(Duration::from_millis(ms));
-        }
-        Ok(InvocationId { invocation_id: call.send()? })
+        let sent = match input.delay_ms {
+            Some(ms) => call.send_after(Duration::from_millis(ms))?,
+            None => call.send()?,
+        };
+        Ok(InvocationId { invocation_id: sent.id().to_owned() })
     }
 
     /// Calls and waits 20 ms at most; fails with 408 when the call takes longer.
@@ -131,23 +132,22 @@ impl Probe {
 
     async fn complete_awakeable(ctx: Context, input: Completion) -> Result<(), Error> {
         match input.error {
-            Some(error) => ctx.reject_awakeable(&input.id, TerminalError::new(error)),
-            None => ctx.resolve_awakeable(&input.id, &input.value)?,
+            Some(error) => Ok(ctx.reject_awakeable(&input.id, error)?),
+            None => Ok(ctx.resolve_awakeable(&input.id, &input.value)?),
         }
-        Ok(())
     }
 
     async fn cancel(ctx: Context, input: InvocationId) -> Result<(), Error> {
-        ctx.cancel(&input.invocation_id);
+        ctx.invocation(&input.invocation_id)?.cancel();
         Ok(())
     }
 
     /// Answers with what the host says about this invocation.
     async fn invocation(ctx: Context) -> Result<Value, Error> {
-        let it = ctx.invocation();
+        let it = ctx.info();
         let created_at_ms = it.created_at.duration_since(std::time::UNIX_EPOCH)?.as_millis();
         Ok(json!({
-            "id": it.id,
+            "id": it.invocation_id,
             "service": it.service,
             "key": it.key,
             "handler": it.handler,

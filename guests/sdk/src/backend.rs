@@ -4,16 +4,18 @@
 
 #[cfg(target_family = "wasm")]
 pub(crate) use crate::bindings::context::{
-    Pending, Pollable, Ready, RunStep, RunToken, awakeable, call, cancel, clear_all_state, clear_state,
-    complete_awakeable, finish_run, get_state, invocation_info, random_seed, run, send, set_state, sleep,
-    state_keys, wait,
+    Pending, Pollable, Ready, RunStep, RunToken, attach, awakeable, call, cancel, clear_all_state,
+    clear_state, complete_awakeable, finish_run, get_state, invocation_info, output, promise_complete,
+    promise_get, promise_peek, random_seed, run, send, send_signal, set_state, signal, sleep, state_keys,
+    wait,
 };
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod fake;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use fake::{
-    Pending, Pollable, Ready, RunStep, RunToken, awakeable, call, cancel, clear_all_state, clear_state,
-    complete_awakeable, finish_run, get_state, invocation_info, random_seed, run, send, set_state, sleep,
-    state_keys, wait,
+    Pending, Pollable, Ready, RunStep, RunToken, attach, awakeable, call, cancel, clear_all_state,
+    clear_state, complete_awakeable, finish_run, get_state, invocation_info, output, promise_complete,
+    promise_get, promise_peek, random_seed, run, send, send_signal, set_state, signal, sleep, state_keys,
+    wait,
 };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::bindings::context::{CallOptions, SendOptions};
 use crate::bindings::types::{self, Header};
 use crate::durable::Durable;
+use crate::invocation::Invocation;
 use crate::{TerminalError, backend, json, operations};
 
 /// What an invocation is addressed to.
@@ -23,7 +25,7 @@ use crate::{TerminalError, backend, json, operations};
 /// assert_eq!(target.to_string(), "flights/trip-1/reserve");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Target(types::Target);
+pub struct Target(pub(crate) types::Target);
 
 impl Target {
     /// A handler of a plain service.
@@ -64,7 +66,7 @@ impl fmt::Display for Target {
 /// # use std::time::Duration;
 /// # use holiday_sdk::{Context, Error, Target};
 /// async fn greet(ctx: Context, name: String) -> Result<String, Error> {
-///     ctx.call::<_, ()>(Target::service("audit", "note"), &name).delay(Duration::from_secs(5)).send()?;
+///     ctx.call::<_, ()>(Target::service("audit", "note"), &name).send_after(Duration::from_secs(5))?;
 ///     let greeting: String = ctx.call(Target::service("Greeter", "greet"), &name).await?;
 ///     Ok(greeting)
 /// }
@@ -75,21 +77,13 @@ pub struct Call<T> {
     body: Result<Vec<u8>, TerminalError>,
     idempotency_key: Option<String>,
     headers: Vec<Header>,
-    delay: Option<Duration>,
     answer: PhantomData<fn() -> T>,
 }
 
 impl<T> Call<T> {
     /// A request without a body.
     pub(crate) fn empty(target: Target) -> Self {
-        Self {
-            target,
-            body: Ok(Vec::new()),
-            idempotency_key: None,
-            headers: Vec::new(),
-            delay: None,
-            answer: PhantomData,
-        }
+        Self { target, body: Ok(Vec::new()), idempotency_key: None, headers: Vec::new(), answer: PhantomData }
     }
 
     pub(crate) fn with_input<I: Serialize + ?Sized>(target: Target, input: &I) -> Self {
@@ -122,62 +116,88 @@ impl<T> Call<T> {
         self
     }
 
-    /// Has a [`send`](Self::send) start this much later; a call that is awaited ignores it.
+    /// Records the call now; the answer may be awaited later.
+    ///
+    /// # Errors
+    ///
+    /// When the input cannot be written as JSON; and with the cancellation, when this invocation has been cancelled and
+    /// nothing could be told of it before.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error, Target};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// let quote = ctx.call::<_, u32>(Target::service("quotes", "get"), "BMW").start()?;
+    /// println!("asked in {}", quote.id());
+    /// let price = quote.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn start(self) -> Result<Started<T>, TerminalError>
+    where
+        T: DeserializeOwned,
+    {
+        operations::assert_outside_run("a call");
+        let body = self.body?;
+        if let Some(cancelled) = operations::tell_cancellation() {
+            return Err(cancelled);
+        }
+        let options = CallOptions {
+            idempotency_key: self.idempotency_key,
+            headers: self.headers,
+            shielded: operations::is_shielded(),
+        };
+        let call = backend::call(&self.target.0, &body, &options);
+        Ok(Started {
+            invocation: Invocation::known(call.invocation_id),
+            answer: Durable::issued(call.result),
+        })
+    }
+
+    /// Records a one-way invocation.
+    ///
+    /// It is an invocation of its own: it is not cancelled with this one. One that cannot be delivered, say because
+    /// there is no such handler, is dropped; this handler's journal shows it.
+    ///
+    /// # Errors
+    ///
+    /// When the input cannot be written as JSON.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error, Target};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// let report = ctx.call::<_, u32>(Target::service("reports", "make"), "2021-07").send()?;
+    /// println!("{} makes the report", report.id());
+    /// # Ok(()) }
+    /// ```
+    pub fn send(self) -> Result<Invocation<T>, TerminalError> {
+        self.send_in(None)
+    }
+
+    /// Records a one-way invocation that starts after a while.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
     ///
     /// ```no_run
     /// # use std::time::Duration;
     /// # use holiday_sdk::{Context, Error, Target};
     /// # async fn handler(ctx: Context) -> Result<(), Error> {
     /// let tomorrow = Duration::from_secs(24 * 60 * 60);
-    /// ctx.call::<_, ()>(Target::keyed("trips", "trip-1", "remind"), &()).delay(tomorrow).send()?;
+    /// ctx.call::<_, ()>(Target::keyed("trips", "trip-1", "remind"), &()).send_after(tomorrow)?;
     /// # Ok(()) }
     /// ```
-    pub fn delay(self, delay: Duration) -> Self {
-        Self { delay: Some(delay), ..self }
+    pub fn send_after(self, delay: Duration) -> Result<Invocation<T>, TerminalError> {
+        self.send_in(Some(delay))
     }
 
-    /// Records the call now; the answer may be awaited later.
-    ///
-    /// # Errors
-    ///
-    /// When the input cannot be written as JSON.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Context, Error, Target};
-    /// # async fn handler(ctx: Context) -> Result<(), Error> {
-    /// let quote = ctx.call::<_, u32>(Target::service("quotes", "get"), "BMW").start()?;
-    /// println!("asked in {}", quote.invocation_id());
-    /// let price = quote.await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn start(self) -> Result<Started<T>, TerminalError> {
-        operations::assert_outside_run("a call");
-        let options =
-            CallOptions { idempotency_key: self.idempotency_key, headers: self.headers, shielded: false };
-        let call = backend::call(&self.target.0, &self.body?, &options);
-        Ok(Started { invocation_id: call.invocation_id, answer: Durable::issued(call.result) })
-    }
-
-    /// Records a one-way invocation and returns its id.
-    ///
-    /// # Errors
-    ///
-    /// When the input cannot be written as JSON.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Context, Error, Target};
-    /// # async fn handler(ctx: Context) -> Result<(), Error> {
-    /// let invocation_id = ctx.call::<_, ()>(Target::service("audit", "note"), "hello").send()?;
-    /// # Ok(()) }
-    /// ```
-    pub fn send(self) -> Result<String, TerminalError> {
+    fn send_in(self, delay: Option<Duration>) -> Result<Invocation<T>, TerminalError> {
         operations::assert_outside_run("a send");
         let options = SendOptions {
-            delay_ms: self.delay.map(as_ms),
+            delay_ms: delay.map(as_ms),
             idempotency_key: self.idempotency_key,
             headers: self.headers,
         };
-        Ok(backend::send(&self.target.0, &self.body?, &options))
+        Ok(Invocation::known(backend::send(&self.target.0, &self.body?, &options)))
     }
 }
 
@@ -186,6 +206,9 @@ impl<T: DeserializeOwned> IntoFuture for Call<T> {
     type IntoFuture = Durable<T>;
 
     fn into_future(self) -> Durable<T> {
+        if let Some(cancelled) = operations::due_cancellation() {
+            return Durable::withheld(cancelled);
+        }
         match self.start() {
             Ok(started) => started.answer,
             Err(error) => Durable::failed(error),
@@ -199,38 +222,32 @@ impl<T> fmt::Debug for Call<T> {
     }
 }
 
-/// A call that is under way.
+/// A call that is under way; a handle of the callee's [`Invocation`], too.
 ///
 /// ```no_run
 /// # use holiday_sdk::{Context, Error, Started, Target};
 /// # async fn handler(ctx: Context) -> Result<(), Error> {
 /// let quote: Started<u32> = ctx.call(Target::service("quotes", "get"), "BMW").start()?;
+/// quote.signal("currency", "EUR").await?;
 /// let price = quote.await?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug)]
 #[must_use = "a call answers only who awaits it"]
 pub struct Started<T> {
-    invocation_id: String,
+    invocation: Invocation<T>,
     answer: Durable<T>,
 }
 
-impl<T> Started<T> {
-    /// Returns the id of the callee's invocation, `inv_…`.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Context, Error, Target};
-    /// # async fn handler(ctx: Context) -> Result<(), Error> {
-    /// let quote = ctx.call::<_, u32>(Target::service("quotes", "get"), "BMW").start()?;
-    /// ctx.cancel(quote.invocation_id());
-    /// # Ok(()) }
-    /// ```
-    pub fn invocation_id(&self) -> &str {
-        &self.invocation_id
+impl<T> Deref for Started<T> {
+    type Target = Invocation<T>;
+
+    fn deref(&self) -> &Invocation<T> {
+        &self.invocation
     }
 }
 
-impl<T: DeserializeOwned> Future for Started<T> {
+impl<T> Future for Started<T> {
     type Output = Result<T, TerminalError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

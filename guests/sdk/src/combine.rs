@@ -8,8 +8,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::context::ContextOf;
-use crate::{Context, TerminalError, context::mode};
+use crate::{Context, TerminalError};
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
@@ -209,7 +208,7 @@ where
 {
     fn timeout(self, limit: Duration) -> impl Future<Output = Result<T, E>> {
         let future = self.into_future();
-        let timer = <Context as ContextOf<mode::Service>>::enter().sleep(limit);
+        let timer = Context::of_this_handler().sleep(limit);
         async move {
             match select(future, timer).await {
                 Either::Left(result) => result,

@@ -1,7 +1,6 @@
-//! What a handler may ask of the host, by the kind of handler.
+//! What every handler may ask of the host.
 
-use std::ops::Deref;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -9,9 +8,11 @@ use serde::de::DeserializeOwned;
 use crate::bindings::types::Outcome;
 use crate::call::{Call, Target, as_ms};
 use crate::durable::Durable;
+use crate::info::Info;
+use crate::invocation::{Invocation, Named};
 use crate::random::Random;
 use crate::run::Run;
-use crate::{Error, TerminalError, backend, json, operations};
+use crate::{Error, TerminalError, backend, id, json, operations};
 
 /// What every handler may do, and all that a handler of a plain service may do.
 ///
@@ -34,6 +35,11 @@ use crate::{Error, TerminalError, backend, json, operations};
 pub struct Context(());
 
 impl Context {
+    /// The context of the one handler that a component instance runs.
+    pub(crate) fn of_this_handler() -> Self {
+        Self(())
+    }
+
     /// Executes a step that touches the world, and records how it ended.
     ///
     /// Once recorded, the closure is not executed again: later attempts see the recorded value. If the
@@ -97,7 +103,23 @@ impl Context {
         Call::empty(target)
     }
 
+    /// Starts a durable timer with a name, by which operators find it in the journal.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use holiday_sdk::{Context, Error};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// ctx.sleep_named("until moderation", Duration::from_secs(5)).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn sleep_named(&self, name: &str, duration: Duration) -> Durable<()> {
+        operations::assert_outside_run("a timer");
+        Durable::issued(backend::sleep(as_ms(duration), Some(name)))
+    }
+
     /// Creates an awakeable: an id to give away, and the answer of whoever completes it.
+    ///
+    /// It is completed [by a handler](Self::resolve_awakeable), or over HTTP at `/restate/awakeables/{id}/resolve`.
     ///
     /// ```no_run
     /// # use holiday_sdk::{Context, Error, http};
@@ -109,7 +131,7 @@ impl Context {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn awakeable<T>(&self) -> (String, Durable<T>) {
+    pub fn awakeable<T: DeserializeOwned>(&self) -> (String, Durable<T>) {
         operations::assert_outside_run("an awakeable");
         let awakeable = backend::awakeable();
         (awakeable.id, Durable::issued(awakeable.result))
@@ -119,7 +141,7 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// When the value cannot be written as JSON.
+    /// With code 400, when the id is none; and when the value cannot be written as JSON.
     ///
     /// ```no_run
     /// # use holiday_sdk::{Context, Error};
@@ -128,35 +150,108 @@ impl Context {
     /// # Ok(()) }
     /// ```
     pub fn resolve_awakeable<T: Serialize + ?Sized>(&self, id: &str, value: &T) -> Result<(), TerminalError> {
-        operations::assert_outside_run("the completion of an awakeable");
-        backend::complete_awakeable(id, &Outcome::Success(json::encode(value)?));
-        Ok(())
+        complete_awakeable(id, &Outcome::Success(json::encode(value)?))
     }
 
     /// Fails an awakeable of any invocation; only the first completion counts.
     ///
-    /// ```no_run
-    /// # use holiday_sdk::{Context, Error, TerminalError};
-    /// # async fn handler(ctx: Context, id: String) -> Result<(), Error> {
-    /// ctx.reject_awakeable(&id, TerminalError::new("Unable to execute query"));
-    /// # Ok(()) }
-    /// ```
-    pub fn reject_awakeable(&self, id: &str, error: TerminalError) {
-        operations::assert_outside_run("the completion of an awakeable");
-        backend::complete_awakeable(id, &Outcome::Failure(error.into()));
-    }
-
-    /// Cancels an invocation: what it awaits fails with code 409, and it may compensate.
+    /// # Errors
+    ///
+    /// With code 400, when the id is none.
     ///
     /// ```no_run
     /// # use holiday_sdk::{Context, Error};
-    /// # async fn handler(ctx: Context, invocation_id: String) -> Result<(), Error> {
-    /// ctx.cancel(&invocation_id);
+    /// # async fn handler(ctx: Context, id: String) -> Result<(), Error> {
+    /// ctx.reject_awakeable(&id, "Unable to execute query")?;
     /// # Ok(()) }
     /// ```
-    pub fn cancel(&self, invocation_id: &str) {
-        operations::assert_outside_run("a cancellation");
-        backend::cancel(invocation_id);
+    pub fn reject_awakeable(&self, id: &str, reason: impl Into<TerminalError>) -> Result<(), TerminalError> {
+        complete_awakeable(id, &Outcome::Failure(reason.into().into()))
+    }
+
+    /// Waits for the next signal of this name that is [sent](Invocation::signal) to this invocation.
+    ///
+    /// Signals that come before are kept, and each is for one wait, in the order in which they were sent.
+    ///
+    /// # Errors
+    ///
+    /// Awaited, with the reason of a [rejection](Invocation::reject_signal); and when the value is not a `T`.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// let approved: bool = ctx.signal("approved").await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn signal<T: DeserializeOwned>(&self, name: &str) -> Durable<T> {
+        operations::assert_outside_run("a signal");
+        Durable::issued(backend::signal(name))
+    }
+
+    /// Names an invocation by its id, to attach to it, cancel it or send it a signal.
+    ///
+    /// # Errors
+    ///
+    /// With code 400, when the text is no invocation id.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error};
+    /// # async fn handler(ctx: Context, id: String) -> Result<(), Error> {
+    /// let report = ctx.invocation(&id)?.answering::<u32>();
+    /// let pages = report.attach().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn invocation(&self, id: &str) -> Result<Invocation, TerminalError> {
+        Invocation::parse(id)
+    }
+
+    /// Names an invocation by its idempotency key, to attach to it, or to look at its outcome.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error, Target};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// let charge = ctx.by_idempotency_key(Target::service("payments", "charge"), "trip-1");
+    /// let receipt = charge.answering::<String>().attach().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn by_idempotency_key(&self, target: Target, key: impl Into<String>) -> Named {
+        Named::by_idempotency_key(target, key)
+    }
+
+    /// Names the run of a workflow, to attach to it, or to look at its outcome; with types, by its generated client.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// let confirmed = ctx.workflow("Signup", "ann@example.com").answering::<bool>().attach().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn workflow(&self, name: impl Into<String>, id: impl Into<String>) -> Named {
+        Named::workflow(name, id)
+    }
+
+    /// Runs `work` past a cancellation of this invocation: what it awaits is not interrupted, and the calls that it makes
+    /// are not cancelled.
+    ///
+    /// It is for compensating by hand; a [`Saga`](crate::Saga) does it by itself. A cancellation that comes meanwhile is
+    /// told at the next thing that is awaited outside. Calls that were started before are not shielded.
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error, Target};
+    /// # async fn pay(ctx: Context) -> Result<(), Error> { Ok(()) }
+    /// async fn book(ctx: Context) -> Result<String, Error> {
+    ///     let flight: String = ctx.call(Target::service("flights", "reserve"), "FRA").await?;
+    ///     match pay(ctx).await {
+    ///         Err(error) if error.is_terminal() => {
+    ///             ctx.shielded(ctx.call::<_, ()>(Target::service("flights", "cancel"), &flight)).await?;
+    ///             Err(error)
+    ///         }
+    ///         paid => paid.map(|()| flight),
+    ///     }
+    /// }
+    /// ```
+    pub async fn shielded<F: IntoFuture>(&self, work: F) -> F::Output {
+        operations::shielded(work).await
     }
 
     /// Tells what the host knows about this invocation.
@@ -164,21 +259,12 @@ impl Context {
     /// ```no_run
     /// # use holiday_sdk::{Context, Error};
     /// # async fn handler(ctx: Context) -> Result<(), Error> {
-    /// let invocation = ctx.invocation();
-    /// println!("{} for tenant {:?}", invocation.id, invocation.header("x-tenant"));
+    /// let info = ctx.info();
+    /// println!("{} for tenant {:?}", info.invocation_id, info.header("x-tenant"));
     /// # Ok(()) }
     /// ```
-    pub fn invocation(&self) -> Invocation {
-        let info = backend::invocation_info();
-        Invocation {
-            id: info.invocation_id,
-            service: info.target.service,
-            key: info.target.key,
-            handler: info.target.handler,
-            headers: info.headers.into_iter().map(|header| (header.name, header.value)).collect(),
-            idempotency_key: info.idempotency_key,
-            created_at: SystemTime::UNIX_EPOCH + Duration::from_millis(info.created_at_ms),
-        }
+    pub fn info(&self) -> Info {
+        Info::read()
     }
 
     /// Gives random numbers that are the same in every attempt.
@@ -206,235 +292,9 @@ impl Context {
     }
 }
 
-/// What a shared handler of an object or a workflow may do: read the state of its key.
-///
-/// Writing is left to [`ObjectContext`], so this does not compile:
-///
-/// ```compile_fail
-/// # use holiday_sdk::{Error, SharedContext};
-/// async fn peek(ctx: SharedContext) -> Result<(), Error> {
-///     ctx.set("count", &1)?;
-///     Ok(())
-/// }
-/// ```
-///
-/// Everything of [`Context`] is there too.
-///
-/// ```no_run
-/// # use holiday_sdk::{Error, SharedContext};
-/// async fn peek(ctx: SharedContext) -> Result<u32, Error> {
-///     Ok(ctx.get("count")?.unwrap_or(0))
-/// }
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct SharedContext(Context);
-
-impl SharedContext {
-    /// Returns the object's key, or the workflow's id.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Error, SharedContext};
-    /// # async fn handler(ctx: SharedContext) -> Result<(), Error> {
-    /// println!("asked about {}", ctx.key());
-    /// # Ok(()) }
-    /// ```
-    pub fn key(&self) -> String {
-        backend::invocation_info().target.key.expect("the host gives objects and workflows a key")
-    }
-
-    /// Reads one value of the state.
-    ///
-    /// # Errors
-    ///
-    /// When the value in the state is not a `T`.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Error, SharedContext};
-    /// # async fn handler(ctx: SharedContext) -> Result<(), Error> {
-    /// let count: Option<u32> = ctx.get("count")?;
-    /// # Ok(()) }
-    /// ```
-    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, TerminalError> {
-        operations::assert_outside_run("state");
-        backend::get_state(name).map(|value| json::decode(&value)).transpose()
-    }
-
-    /// Lists the names that have a value, in order.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Error, SharedContext};
-    /// # async fn handler(ctx: SharedContext) -> Result<(), Error> {
-    /// println!("{} rows", ctx.state_keys().len());
-    /// # Ok(()) }
-    /// ```
-    pub fn state_keys(&self) -> Vec<String> {
-        operations::assert_outside_run("state");
-        backend::state_keys()
-    }
-}
-
-/// What the exclusive handler of an object, or the `run` handler of a workflow, may do: read and write
-/// the state of its key.
-///
-/// Everything of [`SharedContext`] and [`Context`] is there too.
-///
-/// ```no_run
-/// # use holiday_sdk::{Error, ObjectContext};
-/// async fn add(ctx: ObjectContext, n: u32) -> Result<u32, Error> {
-///     let count = ctx.get("count")?.unwrap_or(0) + n;
-///     ctx.set("count", &count)?;
-///     Ok(count)
-/// }
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct ObjectContext(SharedContext);
-
-impl ObjectContext {
-    /// Writes one value of the state.
-    ///
-    /// # Errors
-    ///
-    /// When the value cannot be written as JSON.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Error, ObjectContext};
-    /// # async fn handler(ctx: ObjectContext) -> Result<(), Error> {
-    /// ctx.set("status", "confirmed")?;
-    /// # Ok(()) }
-    /// ```
-    pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), TerminalError> {
-        operations::assert_outside_run("state");
-        backend::set_state(name, &json::encode(value)?);
-        Ok(())
-    }
-
-    /// Removes one value of the state.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Error, ObjectContext};
-    /// # async fn handler(ctx: ObjectContext) -> Result<(), Error> {
-    /// ctx.clear("status");
-    /// # Ok(()) }
-    /// ```
-    pub fn clear(&self, name: &str) {
-        operations::assert_outside_run("state");
-        backend::clear_state(name);
-    }
-
-    /// Removes all values of the state.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Error, ObjectContext};
-    /// # async fn handler(ctx: ObjectContext) -> Result<(), Error> {
-    /// ctx.clear_all();
-    /// # Ok(()) }
-    /// ```
-    pub fn clear_all(&self) {
-        operations::assert_outside_run("state");
-        backend::clear_all_state();
-    }
-}
-
-impl Deref for SharedContext {
-    type Target = Context;
-
-    fn deref(&self) -> &Context {
-        &self.0
-    }
-}
-
-impl Deref for ObjectContext {
-    type Target = SharedContext;
-
-    fn deref(&self) -> &SharedContext {
-        &self.0
-    }
-}
-
-/// What the host knows about the running invocation.
-///
-/// ```no_run
-/// # use holiday_sdk::{Context, Error, Invocation};
-/// # async fn handler(ctx: Context) -> Result<(), Error> {
-/// let Invocation { service, handler, .. } = ctx.invocation();
-/// # Ok(()) }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invocation {
-    /// `inv_…`
-    pub id: String,
-    /// The name of the service, object or workflow.
-    pub service: String,
-    /// The object's key or the workflow's id.
-    pub key: Option<String>,
-    /// The name of the handler.
-    pub handler: String,
-    /// Names are lower case.
-    pub headers: Vec<(String, String)>,
-    /// The key the caller gave, if any.
-    pub idempotency_key: Option<String>,
-    /// When the host accepted the invocation.
-    pub created_at: SystemTime,
-}
-
-impl Invocation {
-    /// Returns the first header of this name; the case does not matter.
-    ///
-    /// ```no_run
-    /// # use holiday_sdk::{Context, Error};
-    /// # async fn handler(ctx: Context) -> Result<(), Error> {
-    /// let tenant = ctx.invocation().header("X-Tenant").map(str::to_owned);
-    /// # Ok(()) }
-    /// ```
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-}
-
-/// The modes a handler can have, as the attribute macros name them.
-#[doc(hidden)]
-pub mod mode {
-    /// Any handler of a plain service.
-    #[derive(Debug)]
-    pub struct Service;
-    /// A handler that has its key for itself.
-    #[derive(Debug)]
-    pub struct Exclusive;
-    /// A handler that runs beside the exclusive one.
-    #[derive(Debug)]
-    pub struct Shared;
-}
-
-/// A context that a handler of this mode may have.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "a handler of this kind cannot have a `{Self}`",
-    note = "a service's handlers take a `Context`, exclusive ones an `ObjectContext`, shared ones a `SharedContext`"
-)]
-pub trait ContextOf<Mode> {
-    fn enter() -> Self;
-}
-
-impl<Mode> ContextOf<Mode> for Context {
-    fn enter() -> Self {
-        Self(())
-    }
-}
-
-impl ContextOf<mode::Shared> for SharedContext {
-    fn enter() -> Self {
-        Self(Context(()))
-    }
-}
-
-impl ContextOf<mode::Exclusive> for SharedContext {
-    fn enter() -> Self {
-        Self(Context(()))
-    }
-}
-
-impl ContextOf<mode::Exclusive> for ObjectContext {
-    fn enter() -> Self {
-        Self(SharedContext(Context(())))
-    }
+fn complete_awakeable(id: &str, outcome: &Outcome) -> Result<(), TerminalError> {
+    operations::assert_outside_run("the completion of an awakeable");
+    id::check_awakeable(id)?;
+    backend::complete_awakeable(id, outcome);
+    Ok(())
 }

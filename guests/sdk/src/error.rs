@@ -58,7 +58,7 @@ impl Error {
         matches!(self, Self::Terminal(_))
     }
 
-    /// Tells whether it failed because this invocation was cancelled.
+    /// Tells whether it came of a cancellation; see [`TerminalError::is_cancelled`].
     ///
     /// ```
     /// assert!(!holiday_sdk::Error::terminal("sold out").is_cancelled());
@@ -125,6 +125,9 @@ pub struct TerminalError {
     reason: Reason,
 }
 
+/// How the host has an invocation end that was cancelled and did not say otherwise.
+const CANCELLED_CALLEE: (u16, &str) = (409, "cancelled");
+
 /// What the code alone does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
@@ -158,9 +161,9 @@ impl TerminalError {
         Self { code, ..self }
     }
 
-    /// This invocation was cancelled while it waited.
-    pub(crate) fn cancelled() -> Self {
-        Self { code: 409, message: "cancelled".into(), reason: Reason::Cancelled }
+    /// This invocation was cancelled, or its time was over, while it waited.
+    pub(crate) fn cancelled(Failure { code, message }: Failure) -> Self {
+        Self { code, message, reason: Reason::Cancelled }
     }
 
     /// The time given to [`timeout`](crate::DurableExt::timeout) is over.
@@ -186,12 +189,20 @@ impl TerminalError {
         &self.message
     }
 
-    /// Tells whether this invocation was cancelled; a callee that was cancelled does not count.
+    /// Tells whether it came of a cancellation: of this invocation, or of one that it waited for.
+    ///
+    /// A cancelled invocation learns of it where it waits. What it calls is cancelled first, so it is often such a
+    /// call that fails, with code 409. An invocation whose time is over is cancelled with code 504.
     ///
     /// ```
     /// assert!(!holiday_sdk::TerminalError::new("sold out").is_cancelled());
     /// ```
     pub fn is_cancelled(&self) -> bool {
+        self.is_interruption() || (self.code, self.message.as_str()) == CANCELLED_CALLEE
+    }
+
+    /// Tells whether the wait was interrupted, so that what was waited for may still end in another way.
+    pub(crate) fn is_interruption(&self) -> bool {
         self.reason == Reason::Cancelled
     }
 
@@ -216,6 +227,20 @@ impl StdError for TerminalError {}
 impl From<Failure> for TerminalError {
     fn from(failure: Failure) -> Self {
         Self { code: failure.code, message: failure.message, reason: Reason::Failed }
+    }
+}
+
+/// A reason alone is a failure with code 500.
+impl From<String> for TerminalError {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
+/// A reason alone is a failure with code 500.
+impl From<&str> for TerminalError {
+    fn from(message: &str) -> Self {
+        Self::new(message)
     }
 }
 
@@ -282,7 +307,7 @@ mod tests {
 
     #[test]
     fn a_terminal_error_stays_terminal() {
-        let terminal = TerminalError::cancelled();
+        let terminal = TerminalError::cancelled(Failure { code: 504, message: "its time is over".into() });
         let error = Error::from(terminal.clone());
         assert!(error.is_cancelled());
         assert_eq!(error, Error::Terminal(terminal));

@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`service`] | no | any number at a time |
 //! | [`object`] | yes, with state | one at a time per key; `#[handler(shared)]` ones beside it, read-only |
-//! | [`workflow`] | yes, with state | `run` starts once per key; the others are shared |
+//! | [`workflow`] | yes, with state and promises | `run` starts once per key; the others are shared |
 //!
 //! ```
 //! use holiday_sdk::{Context, Error, ObjectContext, SharedContext};
@@ -66,8 +66,13 @@ mod durable;
 mod error;
 mod executor;
 pub mod http;
+mod id;
+mod info;
+mod invocation;
 mod json;
+mod keyed;
 mod operations;
+mod promise;
 mod random;
 mod run;
 mod saga;
@@ -77,10 +82,14 @@ mod tests;
 
 pub use call::{Call, Started, Target};
 pub use combine::{DurableExt, Either, join_all, race, select};
-pub use context::{Context, Invocation, ObjectContext, SharedContext};
+pub use context::Context;
 pub use durable::Durable;
 pub use error::{Error, RetryableError, TerminalError};
 pub use holiday_sdk_macros::{object, service, workflow};
+pub use info::Info;
+pub use invocation::{Invocation, Named};
+pub use keyed::{ObjectContext, SharedContext, SharedWorkflowContext, WorkflowContext};
+pub use promise::Promise;
 pub use random::Random;
 pub use run::{RetryPolicy, Run};
 pub use saga::{Saga, Undone};
@@ -89,6 +98,7 @@ pub use service::Service;
 pub use rand_core;
 pub use schemars;
 pub use serde;
+pub use serde_json;
 
 /// Returns a setting of this deployment.
 ///
@@ -103,7 +113,7 @@ pub fn config(name: &str) -> Option<String> {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::combine::Join;
-    pub use crate::context::{ContextOf, mode};
+    pub use crate::keyed::{ContextOf, mode};
     pub use crate::service::{
         Entry, HandlerFuture, decode_input, encode_output, handle, input_media, output_media,
     };
@@ -115,6 +125,11 @@ pub mod __private {
     /// Makes the request of a generated client.
     pub fn call<I: serde::Serialize + ?Sized, O>(target: crate::Target, input: &I) -> crate::Call<O> {
         crate::Call::with_input(target, input)
+    }
+
+    /// Names the run that a generated client of a workflow addresses.
+    pub fn workflow<T>(name: &str, id: &str) -> crate::Named<T> {
+        crate::Named::workflow(name, id)
     }
 
     /// Makes the request of a generated client to a handler without input.

@@ -5,6 +5,8 @@
 //!   the list is the same in every replay.
 //! - Whether an operation is complete is only ever learned from `wait`.
 //! - A future that is dropped takes its operation off the list.
+//! - A cancellation is told once, to all that is awaited then and not shielded. If there is no such thing, it is told
+//!   when there is; until then nothing is begun that would have to be cancelled.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -21,7 +23,7 @@ thread_local! {
     static TABLE: RefCell<Table> = const { RefCell::new(Table::new()) };
     /// Whether the closure of a `run` is being polled.
     static IN_RUN: Cell<bool> = const { Cell::new(false) };
-    /// Whether a shielded future is being polled.
+    /// Whether a future is being polled that a cancellation does not interrupt.
     static IN_SHIELD: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -29,6 +31,8 @@ struct Table {
     next_id: u64,
     durable: BTreeMap<u64, Durable>,
     io: BTreeMap<u64, Io>,
+    /// A cancellation that nobody could be told of yet.
+    untold: Option<TerminalError>,
 }
 
 enum Durable {
@@ -39,8 +43,10 @@ enum Durable {
     /// Somebody waits for the answer.
     Awaited(Pending, Asked),
     Answered(Answer),
+    /// Not asked for, because a cancellation is to be told first.
+    Withheld(TerminalError, Option<Asked>),
     /// Cancelled while awaited. Whoever asks is told once, and may then ask for the answer again.
-    Interrupted(Option<Pending>),
+    Interrupted(TerminalError, Option<Pending>),
     /// The answer was given.
     Taken,
 }
@@ -69,6 +75,12 @@ pub(crate) fn wait() {
     }
 }
 
+/// Forgets what an earlier attempt on the same thread has left.
+#[cfg(test)]
+pub(crate) fn begin_attempt() {
+    TABLE.with_borrow_mut(|table| *table = Table::new());
+}
+
 /// Panics when the closure of a `run` is being executed, because what it asks of the host would be
 /// missing when the step is replayed.
 pub(crate) fn assert_outside_run(what: &str) {
@@ -78,9 +90,30 @@ pub(crate) fn assert_outside_run(what: &str) {
     );
 }
 
+/// The cancellation that an operation begun now would be interrupted by.
+pub(crate) fn due_cancellation() -> Option<TerminalError> {
+    if IN_SHIELD.get() { None } else { TABLE.with_borrow(|table| table.untold.clone()) }
+}
+
+/// Tells the due cancellation now, to all that is awaited and to the caller.
+pub(crate) fn tell_cancellation() -> Option<TerminalError> {
+    let cancelled = due_cancellation()?;
+    let wakers = TABLE.with_borrow_mut(|table| {
+        table.untold = None;
+        table.interrupt(&cancelled)
+    });
+    wakers.into_iter().for_each(Waker::wake);
+    Some(cancelled)
+}
+
+/// Whether what is asked for now belongs to a compensation.
+pub(crate) fn is_shielded() -> bool {
+    IN_SHIELD.get()
+}
+
 impl Table {
     const fn new() -> Self {
-        Self { next_id: 0, durable: BTreeMap::new(), io: BTreeMap::new() }
+        Self { next_id: 0, durable: BTreeMap::new(), io: BTreeMap::new(), untold: None }
     }
 
     fn new_id(&mut self) -> u64 {
@@ -93,6 +126,12 @@ impl Table {
     }
 
     fn wait(&mut self) -> Vec<Waker> {
+        if let Some(cancelled) = self.untold.take() {
+            let wakers = self.cancel(cancelled);
+            if !wakers.is_empty() {
+                return wakers;
+            }
+        }
         let (durable_ids, durable): (Vec<u64>, Vec<&Pending>) = self
             .durable
             .iter()
@@ -116,7 +155,7 @@ impl Table {
             Ready::Io(indices) => {
                 indices.into_iter().map(|index| self.io_ready(io_ids[index as usize])).collect()
             }
-            Ready::Cancelled(_) => self.interrupt(),
+            Ready::Cancelled(failure) => self.cancel(TerminalError::cancelled(failure)),
         }
     }
 
@@ -138,21 +177,30 @@ impl Table {
         }
     }
 
+    /// Tells of a cancellation, or keeps it if there is nobody to tell.
+    fn cancel(&mut self, cancelled: TerminalError) -> Vec<Waker> {
+        let wakers = self.interrupt(&cancelled);
+        if wakers.is_empty() {
+            self.untold = Some(cancelled);
+        }
+        wakers
+    }
+
     /// Fails all that is awaited now, save what is shielded.
-    fn interrupt(&mut self) -> Vec<Waker> {
+    fn interrupt(&mut self, cancelled: &TerminalError) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for it in self.durable.values_mut() {
-            *it = match mem::replace(it, Durable::Taken) {
-                Durable::Awaited(pending, asked) if !asked.shielded => {
-                    wakers.push(asked.waker);
-                    Durable::Interrupted(Some(pending))
+            let (asked, pending) = match mem::replace(it, Durable::Taken) {
+                Durable::Awaited(pending, asked) if !asked.shielded => (asked, Some(pending)),
+                Durable::Executing(asked) if !asked.shielded => (asked, None),
+                Durable::Withheld(_, Some(asked)) => (asked, None),
+                untouched => {
+                    *it = untouched;
+                    continue;
                 }
-                Durable::Executing(asked) if !asked.shielded => {
-                    wakers.push(asked.waker);
-                    Durable::Interrupted(None)
-                }
-                untouched => untouched,
             };
+            wakers.push(asked.waker);
+            *it = Durable::Interrupted(cancelled.clone(), pending);
         }
         wakers
     }
@@ -173,6 +221,11 @@ impl Operation {
         Self::new(Durable::Executing(Asked::by(cx)))
     }
 
+    /// One that the host was not asked for, because a cancellation is due.
+    pub(crate) fn withheld(cancelled: TerminalError) -> Self {
+        Self::new(Durable::Withheld(cancelled, None))
+    }
+
     fn new(it: Durable) -> Self {
         TABLE.with_borrow_mut(|table| {
             let id = table.new_id();
@@ -182,22 +235,24 @@ impl Operation {
     }
 
     /// Asks for the answer.
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<Vec<u8>, TerminalError>> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Result<Answer, TerminalError>> {
         TABLE.with_borrow_mut(|table| {
+            let is_untold = table.untold.is_some();
             let it = table.durable(self.0);
             match mem::replace(it, Durable::Taken) {
                 Durable::Issued(pending) | Durable::Awaited(pending, _) => {
                     *it = Durable::Awaited(pending, Asked::by(cx));
                     Poll::Pending
                 }
-                Durable::Answered(Answer::Success(payload)) => Poll::Ready(Ok(payload)),
-                Durable::Answered(Answer::Failure(failure)) => Poll::Ready(Err(failure.into())),
-                Durable::Answered(Answer::NotReady) => {
-                    unreachable!("nothing asks whether there is an outcome")
+                Durable::Withheld(cancelled, _) if is_untold => {
+                    *it = Durable::Withheld(cancelled, Some(Asked::by(cx)));
+                    Poll::Pending
                 }
-                Durable::Interrupted(pending) => {
+                Durable::Withheld(cancelled, _) => Poll::Ready(Err(cancelled)),
+                Durable::Answered(answer) => Poll::Ready(Ok(answer)),
+                Durable::Interrupted(cancelled, pending) => {
                     *it = pending.map_or(Durable::Taken, Durable::Issued);
-                    Poll::Ready(Err(TerminalError::cancelled()))
+                    Poll::Ready(Err(cancelled))
                 }
                 Durable::Executing(_) => unreachable!("a run asks for its answer when its closure has ended"),
                 Durable::Taken => panic!("a durable operation was awaited after it had answered"),
@@ -213,12 +268,16 @@ impl Operation {
     ) -> Poll<Result<T, TerminalError>> {
         let cancelled = TABLE.with_borrow_mut(|table| {
             let it = table.durable(self.0);
-            let cancelled = matches!(it, Durable::Interrupted(_));
-            *it = if cancelled { Durable::Taken } else { Durable::Executing(Asked::by(cx)) };
-            cancelled
+            match mem::replace(it, Durable::Taken) {
+                Durable::Interrupted(cancelled, _) => Some(cancelled),
+                _ => {
+                    *it = Durable::Executing(Asked::by(cx));
+                    None
+                }
+            }
         });
-        if cancelled {
-            return Poll::Ready(Err(TerminalError::cancelled()));
+        if let Some(cancelled) = cancelled {
+            return Poll::Ready(Err(cancelled));
         }
         let _scope = Scope::enter(&IN_RUN);
         closure.poll(cx).map(Ok)
@@ -275,9 +334,13 @@ impl Drop for IoReady {
     }
 }
 
-/// Runs a future past a cancellation: what it awaits when that arrives is not interrupted.
-pub(crate) async fn shielded<F: Future>(future: F) -> F::Output {
-    let mut future = std::pin::pin!(future);
+/// Runs a future past a cancellation: what it awaits when that arrives is not interrupted, and the calls that it makes
+/// are not cancelled.
+pub(crate) async fn shielded<F: IntoFuture>(work: F) -> F::Output {
+    let mut future = std::pin::pin!({
+        let _scope = Scope::enter(&IN_SHIELD);
+        work.into_future()
+    });
     std::future::poll_fn(|cx| {
         let _scope = Scope::enter(&IN_SHIELD);
         future.as_mut().poll(cx)

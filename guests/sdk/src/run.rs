@@ -1,18 +1,18 @@
 //! Steps that touch the world.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{self, RunStep, RunToken};
-use crate::bindings::context::{self, RunOutcome};
+use crate::bindings::context::{self, Exhausted, RunOutcome};
 use crate::call::as_ms;
+use crate::durable::Durable;
 use crate::operations::{self, Operation};
 use crate::{Error, TerminalError, json};
 
@@ -21,8 +21,8 @@ type Executing<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + 'a>>;
 
 /// A step that touches the world, made by [`Context::run`](crate::Context::run).
 ///
-/// Nothing happens until it is awaited. If it is dropped while its closure executes, the execution is
-/// abandoned and nothing is recorded.
+/// Nothing happens until it is awaited. If it is dropped while its closure executes, or this invocation is cancelled
+/// then, the step is given up: what the closure has done stays done, and no later attempt executes it again.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -37,14 +37,13 @@ type Executing<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, Error>> + 'a>>;
 /// ```
 #[must_use = "a run does nothing until it is awaited"]
 pub struct Run<'a, T> {
-    state: State<'a>,
-    value: PhantomData<fn() -> T>,
+    state: State<'a, T>,
 }
 
-enum State<'a> {
+enum State<'a, T> {
     Described { name: String, retry: Option<RetryPolicy>, closure: Closure<'a> },
     Executing { operation: Operation, token: RunToken, closure: Executing<'a> },
-    Recorded(Operation),
+    Recorded(Durable<T>),
     Ended,
 }
 
@@ -56,7 +55,7 @@ impl<'a, T> Run<'a, T> {
     {
         let closure: Closure<'a> =
             Box::new(move || Box::pin(async move { Ok(json::encode(&closure().await?)?) }));
-        Self { state: State::Described { name, retry: None, closure }, value: PhantomData }
+        Self { state: State::Described { name, retry: None, closure } }
     }
 
     /// Sets how a retryable failure is retried; without it, the host's defaults hold.
@@ -94,14 +93,14 @@ impl<T: DeserializeOwned> Future for Run<'_, T> {
                         Poll::Ready(Ok(result)) => {
                             drop(closure); // its pollables go before the right to use them
                             operation.closure_ended(backend::finish_run(token, &outcome(result)));
-                            State::Recorded(operation)
+                            State::Recorded(Durable::of(operation))
                         }
                     }
                 }
-                State::Recorded(operation) => {
-                    let polled = operation.poll(cx);
-                    self.state = State::Recorded(operation);
-                    return Poll::Ready(ready!(polled).and_then(|value| json::decode(&value)));
+                State::Recorded(mut result) => {
+                    let polled = Pin::new(&mut result).poll(cx);
+                    self.state = State::Recorded(result);
+                    return polled;
                 }
                 State::Ended => panic!("a run was awaited after it had ended"),
             }
@@ -109,10 +108,18 @@ impl<T: DeserializeOwned> Future for Run<'_, T> {
     }
 }
 
-fn begin<'a>(name: &str, retry: Option<RetryPolicy>, closure: Closure<'a>, cx: &Context<'_>) -> State<'a> {
+fn begin<'a, T: DeserializeOwned>(
+    name: &str,
+    retry: Option<RetryPolicy>,
+    closure: Closure<'a>,
+    cx: &Context<'_>,
+) -> State<'a, T> {
     operations::assert_outside_run("a run");
+    if let Some(cancelled) = operations::due_cancellation() {
+        return State::Recorded(Durable::withheld(cancelled));
+    }
     match backend::run(name, retry.map(|policy| policy.0)) {
-        RunStep::Replayed(pending) => State::Recorded(Operation::issued(pending)),
+        RunStep::Replayed(pending) => State::Recorded(Durable::issued(pending)),
         RunStep::Execute(token) => {
             State::Executing { operation: Operation::executing(cx), token, closure: closure() }
         }
@@ -140,13 +147,17 @@ impl<T> fmt::Debug for Run<'_, T> {
 
 /// How often, and how long apart, a failing step is tried again.
 ///
+/// When a bound is reached, the step [fails terminally](RetryPolicy::fail_when_exhausted), or the invocation
+/// [pauses](RetryPolicy::pause_when_exhausted) for an operator.
+///
 /// ```
 /// use std::time::Duration;
 /// use holiday_sdk::RetryPolicy;
 ///
 /// let policy = RetryPolicy::exponential(Duration::from_millis(40), 2.0)
 ///     .max_interval(Duration::from_secs(10))
-///     .max_attempts(8);
+///     .max_attempts(8)
+///     .pause_when_exhausted();
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy(context::RetryPolicy);
@@ -157,7 +168,7 @@ impl RetryPolicy {
     ///
     /// # Panics
     ///
-    /// When `factor` is below 1.
+    /// When `factor` is below 1, or no number.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -165,14 +176,14 @@ impl RetryPolicy {
     /// let policy = RetryPolicy::exponential(Duration::from_millis(40), 2.0); // 40 ms, 80 ms, 160 ms …
     /// ```
     pub fn exponential(initial: Duration, factor: f64) -> Self {
-        assert!(factor >= 1.0, "a retry factor of {factor} would make the intervals shrink");
+        assert!(factor.is_finite() && factor >= 1.0, "a retry factor of {factor} is not 1 or more");
         Self(context::RetryPolicy {
             initial_interval_ms: as_ms(initial),
             factor,
             max_interval_ms: as_ms(initial).max(60_000),
             max_attempts: None,
             max_duration_ms: None,
-            then: context::Exhausted::Fail,
+            then: Exhausted::Fail,
         })
     }
 
@@ -200,7 +211,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Bounds the executions, the first one included; then the step fails terminally.
+    /// Bounds the executions, the first one included.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -213,7 +224,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Bounds the time since the first execution; then the step fails terminally.
+    /// Bounds the time since the first failure.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -223,6 +234,41 @@ impl RetryPolicy {
     #[must_use]
     pub fn max_duration(mut self, duration: Duration) -> Self {
         self.0.max_duration_ms = Some(as_ms(duration));
+        self
+    }
+
+    /// Has the step fail terminally at either bound, with a message that begins with `HH0026`; it is so unless said
+    /// otherwise.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use holiday_sdk::RetryPolicy;
+    /// let policy = RetryPolicy::fixed(Duration::from_secs(1)).max_attempts(3).fail_when_exhausted();
+    /// ```
+    #[must_use]
+    pub fn fail_when_exhausted(mut self) -> Self {
+        self.0.then = Exhausted::Fail;
+        self
+    }
+
+    /// Has the invocation wait for an operator at either bound; resumed, it begins to count anew.
+    ///
+    /// For a step that has to succeed in the end, such as giving money back.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use holiday_sdk::{Context, Error, RetryPolicy, http};
+    /// # async fn handler(ctx: Context) -> Result<(), Error> {
+    /// let policy = RetryPolicy::fixed(Duration::from_secs(1)).max_attempts(3).pause_when_exhausted();
+    /// let refund = ctx.run("refund", async || {
+    ///     http::post("https://pay.example/refunds").send().await?.error_for_status()?.text()
+    /// });
+    /// refund.retry(policy).await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn pause_when_exhausted(mut self) -> Self {
+        self.0.then = Exhausted::Pause;
         self
     }
 }

@@ -2,17 +2,22 @@
 //!
 //! Invariants:
 //! - A retryable error undoes nothing: the attempt is repeated, and what is done stays done.
-//! - Compensations run one after the other, the latest first, and a cancellation does not interrupt them.
+//! - Compensations run one after the other, the latest first, and are shielded: a cancellation does not interrupt them.
+//! - A step is registered before anybody waits for it, and taken off when it is known to have done nothing.
 //! - A compensation that fails is never skipped: the handler becomes retryable, so the host backs off
 //!   and in the end pauses the invocation for an operator.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
 
 use serde::de::DeserializeOwned;
 
-use crate::context::{ContextOf, mode};
-use crate::{Call, Context, Error, TerminalError, operations};
+use crate::call::Started;
+use crate::{Call, Error, TerminalError, operations};
 
 type Compensation<'a> = Box<dyn FnOnce() -> Undoing<'a> + 'a>;
 /// Whether there was something to undo.
@@ -92,8 +97,13 @@ impl<'a> Saga<'a> {
 
     /// Makes a call whose result tells how to undo it.
     ///
-    /// If this invocation is cancelled while the call is under way, nobody knows yet what there is to
-    /// undo. Then the callee is cancelled too, and the compensation first waits for how it ended.
+    /// A call that fails is taken to have done nothing. One that nobody has waited for to its end may still do
+    /// something, so its compensation first waits for how it ended:
+    ///
+    /// - If this invocation is cancelled, the host cancels the call first and tells the handler afterwards. What it leaves
+    ///   alone is a call that joined somebody else's invocation, and one that is [shielded](crate::Context::shielded).
+    /// - If the handler gives up waiting, say by a [`timeout`](crate::DurableExt::timeout), the compensation cancels the
+    ///   call.
     ///
     /// # Errors
     ///
@@ -115,21 +125,15 @@ impl<'a> Saga<'a> {
         T: Clone + DeserializeOwned + 'a,
         F: AsyncFnOnce(T) -> Result<(), Error> + 'a,
     {
-        let mut call = call.start()?;
-        let result = (&mut call).await;
-        match &result {
-            Ok(done) => {
-                let done = done.clone();
-                self.compensate(async move || undo(done).await);
-            }
-            Err(error) if error.is_cancelled() => self.push(async move || {
-                <Context as ContextOf<mode::Service>>::enter().cancel(call.invocation_id());
-                match call.await {
-                    Ok(done) => undo(done).await.map(|()| true),
-                    Err(_nothing_done) => Ok(false),
-                }
-            }),
-            Err(_) => {}
+        let step = Rc::new(RefCell::new(Step::UnderWay(call.start()?)));
+        let registered = Rc::clone(&step);
+        self.push(async move || match Step::end(&registered).await {
+            Some(done) => undo(done).await.map(|()| true),
+            None => Ok(false),
+        });
+        let result = poll_fn(|cx| step.borrow_mut().poll(cx)).await;
+        if result.as_ref().is_err_and(|error| !error.is_interruption()) {
+            self.compensations.pop();
         }
         result
     }
@@ -142,6 +146,9 @@ impl<'a> Saga<'a> {
     }
 
     /// Undoes everything, the latest first, because of a terminal error.
+    ///
+    /// A cancellation that comes meanwhile is told at the next thing that is awaited afterwards. What has to be said even
+    /// then belongs into [`Context::shielded`](crate::Context::shielded).
     ///
     /// # Errors
     ///
@@ -190,6 +197,46 @@ impl<'a> Saga<'a> {
             Ok(value) => Ok(value),
             Err(error) => Err(self.undo(error).await?.cause.into()),
         }
+    }
+}
+
+/// A call that is undone if it has done something.
+enum Step<T> {
+    UnderWay(Started<T>),
+    /// This invocation was cancelled before there was an answer.
+    Interrupted(Started<T>),
+    Done(T),
+    /// It has done nothing, or its end was asked for.
+    Over,
+}
+
+impl<T: Clone> Step<T> {
+    fn poll(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<T, TerminalError>> {
+        let Self::UnderWay(mut call) = std::mem::replace(self, Self::Over) else {
+            unreachable!("only a call that is under way is waited for");
+        };
+        let polled = Pin::new(&mut call).poll(cx);
+        *self = match &polled {
+            Poll::Pending => Self::UnderWay(call),
+            Poll::Ready(Ok(done)) => Self::Done(done.clone()),
+            Poll::Ready(Err(error)) if error.is_interruption() => Self::Interrupted(call),
+            Poll::Ready(Err(_)) => Self::Over,
+        };
+        polled
+    }
+
+    /// Learns what the step has done, if anything.
+    async fn end(step: &RefCell<Self>) -> Option<T> {
+        let call = match step.replace(Self::Over) {
+            Self::Done(done) => return Some(done),
+            Self::Over => return None,
+            Self::Interrupted(call) => call,
+            Self::UnderWay(call) => {
+                call.cancel();
+                call
+            }
+        };
+        call.await.ok()
     }
 }
 

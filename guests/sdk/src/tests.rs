@@ -10,9 +10,12 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 
 use crate::backend::fake::{self, Suspended};
-use crate::context::{ContextOf, mode};
 use crate::operations::IoReady;
-use crate::{Context, DurableExt, Either, Error, Saga, Target, executor, join_all, race, select};
+use crate::{Context, DurableExt, Either, Error, Saga, Target, executor, join_all, operations, race, select};
+
+mod asking;
+mod shields;
+mod steps;
 
 fn check<T: Debug>(script: &str, handler: impl AsyncFn(Context) -> T, expected: Expect) {
     fake::begin(script);
@@ -25,7 +28,8 @@ fn check<T: Debug>(script: &str, handler: impl AsyncFn(Context) -> T, expected: 
 }
 
 fn attempt<T: Debug>(handler: &impl AsyncFn(Context) -> T) -> (Vec<String>, String) {
-    let ctx = <Context as ContextOf<mode::Service>>::enter();
+    operations::begin_attempt();
+    let ctx = Context::of_this_handler();
     let result = match catch_unwind(AssertUnwindSafe(|| executor::block_on(handler(ctx)))) {
         Ok(result) => format!("{result:?}"),
         Err(panic) if panic.is::<Suspended>() => "suspended".into(),
@@ -421,9 +425,9 @@ mod sagas {
                 wait [call s/b] -> call s/b
                 call s/c
                 wait [call s/c] -> call s/c
-                call s/undo-b
+                call s/undo-b shielded
                 wait [call s/undo-b] -> call s/undo-b
-                call s/undo-a
+                call s/undo-a shielded
                 wait [call s/undo-a] -> call s/undo-a
                 = Ok(2)
             "#]],
@@ -449,18 +453,17 @@ mod sagas {
             "call s/a: 1 | cancel | call s/b: 2 | call s/undo-b: 0 | call s/undo-a: 0",
             trip,
             expect![[r#"
-            call s/a
-            wait [call s/a] -> call s/a
-            call s/b
-            wait [call s/b] -> cancelled
-            cancel inv_b
-            wait [call s/b] -> call s/b
-            call s/undo-b
-            wait [call s/undo-b] -> call s/undo-b
-            call s/undo-a
-            wait [call s/undo-a] -> call s/undo-a
-            = Ok(2)
-        "#]],
+                call s/a
+                wait [call s/a] -> call s/a
+                call s/b
+                wait [call s/b] -> cancelled
+                wait [call s/b] -> call s/b
+                call s/undo-b shielded
+                wait [call s/undo-b] -> call s/undo-b
+                call s/undo-a shielded
+                wait [call s/undo-a] -> call s/undo-a
+                = Ok(2)
+            "#]],
         );
     }
 
@@ -470,16 +473,15 @@ mod sagas {
             "call s/a: 1 | cancel | call s/b: ! 409 cancelled | call s/undo-a: 0",
             trip,
             expect![[r#"
-            call s/a
-            wait [call s/a] -> call s/a
-            call s/b
-            wait [call s/b] -> cancelled
-            cancel inv_b
-            wait [call s/b] -> call s/b
-            call s/undo-a
-            wait [call s/undo-a] -> call s/undo-a
-            = Ok(1)
-        "#]],
+                call s/a
+                wait [call s/a] -> call s/a
+                call s/b
+                wait [call s/b] -> cancelled
+                wait [call s/b] -> call s/b
+                call s/undo-a shielded
+                wait [call s/undo-a] -> call s/undo-a
+                = Ok(1)
+            "#]],
         );
     }
 
@@ -497,7 +499,7 @@ mod sagas {
                 wait [call s/a] -> call s/a
                 call s/b
                 wait [call s/b] -> call s/b
-                call s/undo-a
+                call s/undo-a shielded
                 wait [call s/undo-a] -> cancelled
                 wait [call s/undo-a] -> call s/undo-a
                 = Err(Terminal(TerminalError { code: 500, message: "no", reason: Failed }))
@@ -511,14 +513,14 @@ mod sagas {
             "call s/a: 1 | call s/b: ! 500 no | call s/undo-a: ! 500 stuck",
             trip,
             expect![[r#"
-            call s/a
-            wait [call s/a] -> call s/a
-            call s/b
-            wait [call s/b] -> call s/b
-            call s/undo-a
-            wait [call s/undo-a] -> call s/undo-a
-            = Err(Retryable(RetryableError("a compensation for 'no' failed: stuck")))
-        "#]],
+                call s/a
+                wait [call s/a] -> call s/a
+                call s/b
+                wait [call s/b] -> call s/b
+                call s/undo-a shielded
+                wait [call s/undo-a] -> call s/undo-a
+                = Err(Retryable(RetryableError("a compensation for 'no' failed: stuck")))
+            "#]],
         );
     }
 

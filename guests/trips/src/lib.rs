@@ -131,7 +131,9 @@ impl Partners {
             Ok(undone) => undone,
             Err(retryable) => return retryable,
         };
-        if let Err(error) = self.notify("trips.notify_failure", "Your travel reservation failed").await {
+        // Also somebody who cancels the trip just now is to be told.
+        let notified = self.ctx.shielded(self.notify("trips.notify_failure", "Your travel reservation failed"));
+        if let Err(error) = notified.await {
             match error {
                 Error::Retryable(_) => return error,
                 Error::Terminal(error) => eprintln!("nobody was told that the trip failed: {error}"),

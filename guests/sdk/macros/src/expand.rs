@@ -66,8 +66,10 @@ fn arm(kind: Kind, handler: &Handler) -> TokenStream {
 fn context(kind: Kind, handler: &Handler) -> TokenStream {
     let mode = match (kind, handler.mode) {
         (Kind::Service, _) => quote!(Service),
-        (Kind::Object | Kind::Workflow, Mode::Exclusive | Mode::WorkflowRun) => quote!(Exclusive),
-        (Kind::Object | Kind::Workflow, Mode::Shared) => quote!(Shared),
+        (Kind::Object, Mode::Exclusive | Mode::WorkflowRun) => quote!(Exclusive),
+        (Kind::Object, Mode::Shared) => quote!(Shared),
+        (Kind::Workflow, Mode::WorkflowRun) => quote!(WorkflowRun),
+        (Kind::Workflow, Mode::Exclusive | Mode::Shared) => quote!(WorkflowShared),
     };
     match &handler.context {
         Some(Type::Reference(reference)) => {
@@ -122,7 +124,7 @@ fn description(contract: &Contract) -> TokenStream {
 
 fn settings(settings: &[Setting]) -> TokenStream {
     let settings = settings.iter().map(
-        |Setting { name, value }| quote!(manifest::Setting { name: #name.into(), value: #value.into() }),
+        |Setting { name, value, .. }| quote!(manifest::Setting { name: #name.into(), value: #value.into() }),
     );
     quote!(::std::vec![#(#settings),*])
 }
@@ -151,6 +153,7 @@ fn client(contract: &Contract) -> TokenStream {
     };
     let about = format!("Calls and sends to the handlers of `{name}`.");
     let methods = contract.handlers.iter().map(|handler| client_method(contract, handler));
+    let run = workflow_run(contract, &visibility);
     let (fields, constructor) = if contract.kind.has_key() {
         (
             quote!({ key: ::std::string::String }),
@@ -182,15 +185,46 @@ fn client(contract: &Contract) -> TokenStream {
         impl #client {
             #constructor
             #(#methods)*
+            #run
         }
     }
+}
+
+/// What only the client of a workflow has: its run by the workflow id. A handler of the same name comes first.
+fn workflow_run(contract: &Contract, visibility: &TokenStream) -> Option<TokenStream> {
+    let run = contract.handlers.iter().find(|handler| handler.mode == Mode::WorkflowRun)?;
+    let has_handler = |name: &str| contract.handlers.iter().any(|handler| handler.ident == name);
+    let service = &contract.name;
+    let output = output_type(run);
+    let named = quote!(::holiday_sdk::__private::workflow::<#output>(#service, &self.key));
+    let attach = (!has_handler("attach")).then(|| {
+        quote! {
+            /// Waits for the outcome of its run, whoever started that.
+            #visibility fn attach(&self) -> ::holiday_sdk::Durable<#output> {
+                #named.attach()
+            }
+        }
+    });
+    let output = (!has_handler("output")).then(|| {
+        quote! {
+            /// Looks whether its run has an outcome: `None` if it has not ended.
+            #visibility fn output(&self) -> ::holiday_sdk::Durable<::std::option::Option<#output>> {
+                #named.output()
+            }
+        }
+    });
+    Some(quote!(#attach #output))
+}
+
+fn output_type(handler: &Handler) -> TokenStream {
+    handler.output.as_ref().map_or_else(|| quote!(()), |output| quote!(#output))
 }
 
 fn client_method(contract: &Contract, handler: &Handler) -> TokenStream {
     let Handler { ident, name, visibility, .. } = handler;
     let service = &contract.name;
     let about = handler.documentation.clone().unwrap_or_else(|| format!("Addresses the handler `{name}`."));
-    let output = handler.output.as_ref().map_or_else(|| quote!(()), |output| quote!(#output));
+    let output = output_type(handler);
     let target = if contract.kind.has_key() {
         quote!(::holiday_sdk::Target::keyed(#service, &self.key, #name))
     } else {

@@ -2,16 +2,17 @@
 //!
 //! The script is the journal's notifications in order, as `wait` promises them: of what is listed it
 //! reports the earliest one that it has not reported yet. A script reads
-//! `sleep 10 | call a/b: 7 | call c/d: ! 500 sold out | io page | cancel`, one entry per notification.
-//! The trace has one line per command and per wait.
+//! `sleep 10 | call a/b: 7 | call c/d: ! 500 sold out | output inv_1: ? | io page | cancel`, one entry per notification;
+//! `?` is no outcome yet, and `cancel 504 too late` a cancellation with that failure. The trace has one line per command
+//! and per wait.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::bindings::context::{CallOptions, Info, RetryPolicy, RunOutcome, SendOptions};
-#[cfg(test)]
-use crate::bindings::types::Failure;
-use crate::bindings::types::{Answer, Outcome, Target};
+use crate::bindings::context::{
+    CallOptions, Exhausted, Info, Keyed, Named, RetryPolicy, RunOutcome, SendOptions, Workflow,
+};
+use crate::bindings::types::{Answer, Failure, Header, Outcome, Target};
 
 thread_local! {
     static HOST: RefCell<Host> = RefCell::default();
@@ -22,7 +23,7 @@ struct Host {
     journal: Vec<Notification>,
     trace: Vec<String>,
     state: BTreeMap<String, Vec<u8>>,
-    awakeables: u32,
+    awakeables: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -34,9 +35,9 @@ struct Notification {
 #[derive(Clone, Debug)]
 #[cfg_attr(not(test), allow(dead_code, reason = "a script makes them"))]
 enum Of {
-    Operation(String, Outcome),
+    Operation(String, Answer),
     Io(String),
-    Cancellation,
+    Cancellation(Failure),
 }
 
 #[derive(Debug)]
@@ -64,7 +65,7 @@ pub(crate) enum RunStep {
 pub(crate) enum Ready {
     Pending(u32),
     Io(Vec<u32>),
-    Cancelled,
+    Cancelled(Failure),
 }
 
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl Host {
                 Of::Io(name) => {
                     index(io.iter().position(|it| it.name == *name)).map(|at| Ready::Io(vec![at]))
                 }
-                Of::Cancellation => Some(Ready::Cancelled(cancelled())),
+                Of::Cancellation(failure) => Some(Ready::Cancelled(failure.clone())),
             };
             if ready.is_some() {
                 it.reported = true;
@@ -110,10 +111,6 @@ impl Host {
         }
         None
     }
-}
-
-fn cancelled() -> Failure {
-    Failure { code: 409, message: "cancelled".to_owned() }
 }
 
 fn index(position: Option<usize>) -> Option<u32> {
@@ -143,35 +140,57 @@ impl Pending {
         host(|host| {
             let at = host.position(&this.name).expect("wait has reported it");
             match &host.journal[at] {
-                Notification { of: Of::Operation(_, outcome), reported: true } => match outcome.clone() {
-                    Outcome::Success(value) => Answer::Success(value),
-                    Outcome::Failure(failure) => Answer::Failure(failure),
-                },
+                Notification { of: Of::Operation(_, answer), reported: true } => answer.clone(),
                 it => panic!("{it:?} was taken before wait had reported it"),
             }
         })
     }
 }
 
-pub(crate) fn call(to: &Target, _input: &[u8], _options: &CallOptions) -> CallHandle {
+pub(crate) fn call(to: &Target, input: &[u8], options: &CallOptions) -> CallHandle {
     let name = format!("call {}", text(to));
-    CallHandle { invocation_id: format!("inv_{}", to.handler), result: command(name) }
+    let mut asked = format!("{name}{}", carried(input, options.idempotency_key.as_deref(), &options.headers));
+    if options.shielded {
+        asked.push_str(" shielded");
+    }
+    host(|host| host.asked(asked));
+    CallHandle { invocation_id: format!("inv_{}", to.handler), result: Pending { name } }
 }
 
-pub(crate) fn send(to: &Target, _input: &[u8], options: &SendOptions) -> String {
+pub(crate) fn send(to: &Target, input: &[u8], options: &SendOptions) -> String {
     let delay = options.delay_ms.map(|ms| format!(" in {ms}")).unwrap_or_default();
-    host(|host| host.asked(format!("send {}{delay}", text(to))));
+    let carried = carried(input, options.idempotency_key.as_deref(), &options.headers);
+    host(|host| host.asked(format!("send {}{carried}{delay}", text(to))));
     format!("inv_{}", to.handler)
 }
 
-pub(crate) fn sleep(duration_ms: u64, _name: Option<&str>) -> Pending {
-    command(format!("sleep {duration_ms}"))
+/// What a call or a send takes along, as far as it is not empty.
+fn carried(input: &[u8], idempotency_key: Option<&str>, headers: &[Header]) -> String {
+    let mut carried = match input {
+        b"" | b"null" => String::new(),
+        input => format!(" {}", String::from_utf8_lossy(input)),
+    };
+    if let Some(key) = idempotency_key {
+        carried.push_str(&format!(" key {key}"));
+    }
+    for Header { name, value } in headers {
+        carried.push_str(&format!(" {name}={value}"));
+    }
+    carried
 }
 
-pub(crate) fn run(name: &str, _retry: Option<RetryPolicy>) -> RunStep {
+pub(crate) fn sleep(duration_ms: u64, name: Option<&str>) -> Pending {
+    command(match name {
+        Some(name) => format!("sleep {name} {duration_ms}"),
+        None => format!("sleep {duration_ms}"),
+    })
+}
+
+pub(crate) fn run(name: &str, retry: Option<RetryPolicy>) -> RunStep {
     let name = format!("run {name}");
+    let policy = retry.map(|retry| format!(" {}", policy(&retry))).unwrap_or_default();
     host(|host| {
-        host.asked(name.clone());
+        host.asked(format!("{name}{policy}"));
         match host.position(&name) {
             Some(_) => RunStep::Replayed(Pending { name }),
             None => RunStep::Execute(RunToken { name }),
@@ -179,16 +198,28 @@ pub(crate) fn run(name: &str, _retry: Option<RetryPolicy>) -> RunStep {
     })
 }
 
+fn policy(retry: &RetryPolicy) -> String {
+    let then = match retry.then {
+        Exhausted::Fail => "fail",
+        Exhausted::Pause => "pause",
+    };
+    let RetryPolicy { initial_interval_ms, factor, max_interval_ms, max_attempts, max_duration_ms, .. } =
+        retry;
+    format!(
+        "every {initial_interval_ms} x {factor} to {max_interval_ms}, {max_attempts:?} in {max_duration_ms:?}, {then}"
+    )
+}
+
 /// Records the outcome ahead of all that the script has for later; a retryable one is left unanswered.
 pub(crate) fn finish_run(token: RunToken, outcome: &RunOutcome) -> Pending {
     let name = token.name;
-    let outcome = match outcome {
-        RunOutcome::Success(value) => Some(Outcome::Success(value.clone())),
-        RunOutcome::Terminal(failure) => Some(Outcome::Failure(failure.clone())),
+    let answer = match outcome {
+        RunOutcome::Success(value) => Some(Answer::Success(value.clone())),
+        RunOutcome::Terminal(failure) => Some(Answer::Failure(failure.clone())),
         RunOutcome::Retryable(_) => None,
     };
-    if let Some(outcome) = outcome {
-        let of = Of::Operation(name.clone(), outcome);
+    if let Some(answer) = answer {
+        let of = Of::Operation(name.clone(), answer);
         host(|host| {
             let now = host.journal.iter().rposition(|it| it.reported).map_or(0, |last| last + 1);
             host.journal.insert(now, Notification { of, reported: false });
@@ -198,15 +229,67 @@ pub(crate) fn finish_run(token: RunToken, outcome: &RunOutcome) -> Pending {
 }
 
 pub(crate) fn awakeable() -> AwakeableHandle {
-    let id = host(|host| {
+    let number = host(|host| {
         host.awakeables += 1;
-        format!("awk_{}", host.awakeables)
+        host.awakeables
     });
-    AwakeableHandle { result: command(id.clone()), id }
+    let id = format!("awk_{}", bs58::encode([number; 28]).into_string());
+    AwakeableHandle { result: command(format!("awakeable {number}")), id }
 }
 
-pub(crate) fn complete_awakeable(id: &str, _outcome: &Outcome) {
-    host(|host| host.asked(format!("complete {id}")));
+pub(crate) fn complete_awakeable(id: &str, outcome: &Outcome) {
+    host(|host| host.asked(format!("complete {id} with {}", result(outcome))));
+}
+
+pub(crate) fn signal(name: &str) -> Pending {
+    command(format!("signal {name}"))
+}
+
+pub(crate) fn send_signal(invocation_id: &str, name: &str, outcome: &Outcome) -> Pending {
+    answered(format!("signal {name} to {invocation_id}"), outcome)
+}
+
+pub(crate) fn promise_get(name: &str) -> Pending {
+    command(format!("get {name}"))
+}
+
+pub(crate) fn promise_peek(name: &str) -> Pending {
+    command(format!("peek {name}"))
+}
+
+pub(crate) fn promise_complete(name: &str, outcome: &Outcome) -> Pending {
+    answered(format!("complete {name}"), outcome)
+}
+
+pub(crate) fn attach(to: &Named) -> Pending {
+    command(format!("attach {}", named(to)))
+}
+
+pub(crate) fn output(of: &Named) -> Pending {
+    command(format!("output {}", named(of)))
+}
+
+/// Issues a command that carries an outcome to others, and is answered itself.
+fn answered(name: String, outcome: &Outcome) -> Pending {
+    host(|host| host.asked(format!("{name} with {}", result(outcome))));
+    Pending { name }
+}
+
+fn result(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Success(value) => String::from_utf8_lossy(value).into_owned(),
+        Outcome::Failure(Failure { code, message }) => format!("! {code} {message}"),
+    }
+}
+
+fn named(named: &Named) -> String {
+    match named {
+        Named::Id(id) => id.clone(),
+        Named::IdempotencyKey(Keyed { target, idempotency_key }) => {
+            format!("{} key {idempotency_key}", text(target))
+        }
+        Named::Workflow(Workflow { name, key }) => format!("workflow {name}/{key}"),
+    }
 }
 
 pub(crate) fn cancel(invocation_id: &str) {
@@ -299,17 +382,26 @@ pub(crate) fn trace() -> Vec<String> {
 #[cfg(test)]
 fn parse(entry: &str) -> Notification {
     let of = match entry.split_once(": ") {
-        _ if entry == "cancel" => Of::Cancellation,
-        Some((name, failure)) if failure.starts_with("! ") => {
-            let (code, message) = failure[2..].split_once(' ').expect("a failure is `! code message`");
-            let code = code.parse().expect("the code is a number");
-            Of::Operation(name.into(), Outcome::Failure(Failure { code, message: message.into() }))
-        }
-        Some((name, value)) => Of::Operation(name.into(), Outcome::Success(value.into())),
+        _ if entry == "cancel" => Of::Cancellation(Failure { code: 409, message: "cancelled".into() }),
+        _ if entry.starts_with("cancel ") => Of::Cancellation(failure(&entry["cancel ".len()..])),
+        Some((name, "?")) => Of::Operation(name.into(), Answer::NotReady),
+        Some((name, answer)) => Of::Operation(
+            name.into(),
+            match answer.strip_prefix("! ") {
+                Some(text) => Answer::Failure(failure(text)),
+                None => Answer::Success(answer.into()),
+            },
+        ),
         None => match entry.strip_prefix("io ") {
             Some(name) => Of::Io(name.into()),
-            None => Of::Operation(entry.into(), Outcome::Success(Vec::new())),
+            None => Of::Operation(entry.into(), Answer::Success(Vec::new())),
         },
     };
     Notification { of, reported: false }
+}
+
+#[cfg(test)]
+fn failure(text: &str) -> Failure {
+    let (code, message) = text.split_once(' ').expect("a failure is `code message`");
+    Failure { code: code.parse().expect("the code is a number"), message: message.into() }
 }

@@ -1,7 +1,9 @@
 //! What the attribute macros make of a block.
 
 use expect_test::{Expect, expect};
-use holiday_sdk::{Context, Error, ObjectContext, Service, SharedContext};
+use holiday_sdk::{
+    Context, Durable, Error, ObjectContext, Service, SharedContext, SharedWorkflowContext, WorkflowContext,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +17,7 @@ struct Seat {
 struct Flights;
 
 /// The flights of one trip.
-#[holiday_sdk::object(name = "flights", settings(timeout_ms = 60000))]
+#[holiday_sdk::object(name = "flights", timeout = "60s", keep_headers = ["Authorization", "x-tenant"])]
 impl Flights {
     /// Reserves a seat.
     ///
@@ -27,7 +29,17 @@ impl Flights {
     #[handler(
         name = "Status",
         shared,
-        settings(retry(initial_interval_ms = 40, factor = 1.5), timeout_ms = 1000)
+        private,
+        retry(
+            initial_interval = "40ms",
+            factor = 1.5,
+            max_interval_ms = 90,
+            max_attempts = 0,
+            max_duration = "1m 30s",
+            then = "fail"
+        ),
+        timeout_ms = 1000,
+        cpu = "2s"
     )]
     async fn status(_: &SharedContext) -> Result<(), Error> {
         Ok(())
@@ -39,14 +51,37 @@ impl Flights {
 
 struct Signup;
 
-#[holiday_sdk::workflow]
+#[holiday_sdk::workflow(workflow_retention = "7d", idempotency_retention = "1h", journal_retention_ms = 5)]
 impl Signup {
     #[handler(run, name = "Run")]
-    async fn sign_up(_: ObjectContext, _mail: String) -> Result<(), Error> {
+    async fn sign_up(_: WorkflowContext, mail: String) -> Result<usize, Error> {
+        Ok(mail.len())
+    }
+
+    async fn status(_: SharedWorkflowContext) -> Result<(), Error> {
         Ok(())
     }
 
-    async fn status(_: SharedContext) -> Result<(), Error> {
+    #[handler(private = false)]
+    async fn older(_: &SharedContext) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+struct Crowded;
+
+/// Its handlers have the names that a workflow's client has for its run.
+#[holiday_sdk::workflow]
+impl Crowded {
+    async fn run(_: ObjectContext) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn attach(_: Context, input: u8) -> Result<u8, Error> {
+        Ok(input)
+    }
+
+    async fn output(_: Context) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -110,12 +145,20 @@ fn an_object() {
                     documentation: None,
                     settings: [
                         Setting {
+                            name: "private",
+                            value: "true",
+                        },
+                        Setting {
                             name: "retry",
-                            value: "{\"initialIntervalMs\":40,\"factor\":1.5}",
+                            value: "{\"initialIntervalMs\":40,\"factor\":1.5,\"maxIntervalMs\":90,\"maxAttempts\":0,\"maxDurationMs\":90000,\"then\":\"fail\"}",
                         },
                         Setting {
                             name: "timeout-ms",
                             value: "1000",
+                        },
+                        Setting {
+                            name: "cpu-ms",
+                            value: "2000",
                         },
                     ],
                 },
@@ -127,6 +170,10 @@ fn an_object() {
                 Setting {
                     name: "timeout-ms",
                     value: "60000",
+                },
+                Setting {
+                    name: "keep-headers",
+                    value: "[\"authorization\",\"x-tenant\"]",
                 },
             ],
         }
@@ -151,7 +198,14 @@ fn a_workflow() {
                             ),
                         },
                     ),
-                    output: None,
+                    output: Some(
+                        Media {
+                            content-type: "application/json",
+                            schema: Some(
+                                "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"format\":\"uint\",\"minimum\":0,\"title\":\"uint\",\"type\":\"integer\"}",
+                            ),
+                        },
+                    ),
                     documentation: None,
                     settings: [],
                 },
@@ -163,9 +217,35 @@ fn a_workflow() {
                     documentation: None,
                     settings: [],
                 },
+                Handler {
+                    name: "older",
+                    mode: HandlerMode::Shared,
+                    input: None,
+                    output: None,
+                    documentation: None,
+                    settings: [
+                        Setting {
+                            name: "private",
+                            value: "false",
+                        },
+                    ],
+                },
             ],
             documentation: None,
-            settings: [],
+            settings: [
+                Setting {
+                    name: "workflow-retention-ms",
+                    value: "604800000",
+                },
+                Setting {
+                    name: "idempotency-retention-ms",
+                    value: "3600000",
+                },
+                Setting {
+                    name: "journal-retention-ms",
+                    value: "5",
+                },
+            ],
         }
     "#]]);
 }
@@ -214,6 +294,8 @@ fn clients_know_the_names_on_the_wire() {
         format!("{:?}", FlightsClient::new(&ctx, "trip-1").reserve(&Seat { row: 1, window: None })),
         format!("{:?}", FlightsClient::new(&ctx, "trip-1").status()),
         format!("{:?}", SignupClient::new(&ctx, "wf-1").sign_up("a@b.c")),
+        format!("{:?}", CrowdedClient::new(&ctx, "wf-1").attach(&1)),
+        format!("{:?}", CrowdedClient::new(&ctx, "wf-1").output()),
         format!("{:?}", AuditClient::new(&ctx).note("hello")),
         format!("{:?}", AuditClient::new(&ctx).last()),
     ];
@@ -221,6 +303,8 @@ fn clients_know_the_names_on_the_wire() {
         Call(flights/trip-1/reserve)
         Call(flights/trip-1/Status)
         Call(Signup/wf-1/Run)
+        Call(Crowded/wf-1/attach)
+        Call(Crowded/wf-1/output)
         Call(audit/note)
         Call(audit/Last)
     "#]]
@@ -228,7 +312,17 @@ fn clients_know_the_names_on_the_wire() {
 }
 
 #[test]
+fn a_workflow_is_attached_to_with_its_type() {
+    use holiday_sdk::__private::{ContextOf, mode};
+    let ctx = <Context as ContextOf<mode::Service>>::enter();
+    let attached: Durable<usize> = SignupClient::new(&ctx, "wf-1").attach();
+    let looked: Durable<Option<usize>> = SignupClient::new(&ctx, "wf-1").output();
+    drop((attached, looked));
+}
+
+#[test]
 fn unknown_handlers_are_not_found() {
     assert!(Greeter::handle("Greet", Vec::new()).is_none());
     assert!(Greeter::handle("greet", Vec::new()).is_some());
+    assert!(Crowded::handle("attach", b"1".to_vec()).is_some());
 }

@@ -1,6 +1,6 @@
 //! What a block says about its service.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::{ItemImpl, Type, Visibility};
 
 /// Which macro it was.
@@ -60,4 +60,6 @@ pub(crate) struct Handler {
 pub(crate) struct Setting {
     pub(crate) name: String,
     pub(crate) value: String,
+    /// Where the author set it.
+    pub(crate) span: Span,
 }

@@ -3,8 +3,12 @@
 //! `parse` reads a block into a `Contract`, `expand` writes Rust from it.
 
 mod contract;
+mod duration;
 mod expand;
 mod parse;
+mod policy;
+#[cfg(test)]
+mod tests;
 
 use proc_macro::TokenStream;
 
@@ -20,9 +24,72 @@ use contract::Kind;
 ///
 /// Both give a client, named like the block with `Client` at the end.
 ///
-/// Options of the block: `name = "…"`, and settings for the host such as
-/// `settings(timeout_ms = 60000, retry(initial_interval_ms = 40, max_attempts = 5))`. Options of a
-/// handler, as `#[handler(…)]`: `name = "…"` and `settings(…)` likewise.
+/// # Options
+///
+/// A block, and a handler as `#[handler(…)]`, may have a `name = "…"` on the wire, and policies. What is said of a handler
+/// goes before what is said of its block; an operator may say otherwise.
+///
+/// | Policy | Means |
+/// |---|---|
+/// | `timeout = "30s"` | from its first attempt on, after which an invocation is cancelled with code 504; zero is no bound |
+/// | `retry(…)` | how attempts that fail are tried again, and steps without a policy of their own; see below |
+/// | `idempotency_retention = "24h"` | how long the outcome for an idempotency key is kept |
+/// | `workflow_retention = "7d"` | how long the outcome, the promises and the state of a workflow are kept after its run |
+/// | `journal_retention = "1h"` | how long the journal of an invocation is kept that has ended |
+/// | `cpu = "2s"` | how long an attempt may compute without asking the host for anything |
+/// | `private` | only other handlers may invoke it |
+/// | `keep_headers = ["authorization"]` | headers of callers that are otherwise not stored |
+///
+/// A duration is written as text, such as `"500ms"`, `"30s"` or `"1h 30m"`, or as a number of milliseconds:
+/// `timeout_ms = 30000`. In `retry(…)` there are `initial_interval`, `factor`, `max_interval`, `max_attempts`,
+/// `max_duration` (zero is no bound), and `then`, which is `"pause"` to wait for an operator at either bound, or `"fail"`.
+///
+/// ```
+/// use holiday_sdk::{Context, Error};
+///
+/// struct Reports;
+///
+/// #[holiday_sdk::service(timeout = "1h", retry(initial_interval = "1s", factor = 2, max_attempts = 5, then = "fail"))]
+/// impl Reports {
+///     #[handler(private, journal_retention = "7d")]
+///     pub async fn make(_: Context, month: String) -> Result<u32, Error> {
+///         println!("the report of {month}");
+///         Ok(12)
+///     }
+///
+///     #[handler(timeout_ms = 1500, keep_headers = ["authorization"])]
+///     pub async fn count(ctx: Context) -> Result<bool, Error> {
+///         Ok(ctx.info().header("authorization").is_some())
+///     }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// What makes no sense does not compile: an option that does not exist,
+///
+/// ```compile_fail
+/// # use holiday_sdk::{Context, Error};
+/// # struct Reports;
+/// #[holiday_sdk::service(time_out = "1h")]
+/// impl Reports {
+///     pub async fn count(_: Context) -> Result<u32, Error> { Ok(1) }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// or a duration that is none.
+///
+/// ```compile_fail
+/// # use holiday_sdk::{Context, Error};
+/// # struct Reports;
+/// #[holiday_sdk::service(timeout = "1 parsec")]
+/// impl Reports {
+///     pub async fn count(_: Context) -> Result<u32, Error> { Ok(1) }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// # Example
 ///
 /// ```
 /// use holiday_sdk::{Context, Error};
@@ -108,24 +175,62 @@ pub fn object(options: TokenStream, block: TokenStream) -> TokenStream {
 
 /// Makes the async functions of an `impl` block the handlers of a workflow.
 ///
-/// As [`macro@service`], and: the function `run`, or the one marked `#[handler(run)]`, takes an
-/// `ObjectContext` and starts once per workflow id; the others take a `SharedContext`. A client is made
-/// with a workflow id.
+/// As [`macro@service`], and: the function `run`, or the one marked `#[handler(run)]`, takes a
+/// `WorkflowContext` and starts once per workflow id; the others take a `SharedWorkflowContext`. A client is
+/// made with a workflow id. It also has `attach` and `output`, for the outcome of a run that somebody else
+/// started, unless there are handlers of these names.
 ///
 /// ```
-/// use holiday_sdk::{Error, ObjectContext, SharedContext};
+/// use holiday_sdk::{Context, Error, SharedWorkflowContext, WorkflowContext};
+///
+/// struct Signup;
+///
+/// #[holiday_sdk::workflow(workflow_retention = "7d")]
+/// impl Signup {
+///     pub async fn run(ctx: WorkflowContext, mail: String) -> Result<bool, Error> {
+///         ctx.set("mail", &mail)?;
+///         Ok(ctx.promise("confirmed").get().await?)
+///     }
+///
+///     pub async fn confirm(ctx: SharedWorkflowContext) -> Result<(), Error> {
+///         Ok(ctx.promise("confirmed").resolve(&true).await?)
+///     }
+///
+///     pub async fn mail(ctx: SharedWorkflowContext) -> Result<Option<String>, Error> {
+///         Ok(ctx.get("mail")?)
+///     }
+/// }
+///
+/// struct Newsletter;
+///
+/// #[holiday_sdk::service]
+/// impl Newsletter {
+///     pub async fn send(ctx: Context, mail: String) -> Result<(), Error> {
+///         let signup = SignupClient::new(&ctx, &mail);
+///         if signup.output().await? == Some(true) {
+///             println!("the newsletter for {mail}");
+///         }
+///         Ok(())
+///     }
+/// }
+/// # fn main() {}
+/// ```
+///
+/// A handler beside the run does not get to write:
+///
+/// ```compile_fail
+/// use holiday_sdk::{Error, SharedWorkflowContext, WorkflowContext};
 ///
 /// struct Signup;
 ///
 /// #[holiday_sdk::workflow]
 /// impl Signup {
-///     pub async fn run(ctx: ObjectContext, mail: String) -> Result<(), Error> {
-///         ctx.set("status", "welcomed")?;
+///     pub async fn run(ctx: WorkflowContext) -> Result<(), Error> {
 ///         Ok(())
 ///     }
 ///
-///     pub async fn status(ctx: SharedContext) -> Result<Option<String>, Error> {
-///         Ok(ctx.get("status")?)
+///     pub async fn rename(ctx: WorkflowContext) -> Result<(), Error> {
+///         Ok(())
 ///     }
 /// }
 /// # fn main() {}

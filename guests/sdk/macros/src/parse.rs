@@ -10,6 +10,7 @@ use syn::{
 };
 
 use crate::contract::{Contract, Handler, Kind, Mode, Setting};
+use crate::policy;
 
 pub(crate) fn block(kind: Kind, options: TokenStream, block: TokenStream) -> Result<Contract> {
     let options = Options::of_block(options)?;
@@ -65,6 +66,7 @@ fn implementation(kind: Kind, options: Options, mut block: ItemImpl) -> Result<C
 }
 
 fn declaration(kind: Kind, options: Options, block: &ItemTrait) -> Result<Contract> {
+    options.refuse_policies()?;
     let mut handlers = Vec::new();
     for item in &block.items {
         let TraitItem::Fn(function) = item else {
@@ -75,6 +77,7 @@ fn declaration(kind: Kind, options: Options, block: &ItemTrait) -> Result<Contra
         }
         let mut attributes = function.attrs.clone();
         let options = Options::of_handler(&mut attributes)?;
+        options.refuse_policies()?;
         let mut inputs = typed_inputs(&function.sig)?;
         if let Some(extra) = inputs.get(1) {
             return Err(Error::new(
@@ -109,7 +112,7 @@ fn contract(
     implementation: Option<ItemImpl>,
     visibility: Visibility,
 ) -> Result<Contract> {
-    options.refuse_modes()?;
+    policy::check(kind, &options.settings)?;
     let runs = handlers.iter().filter(|handler| handler.mode == Mode::WorkflowRun).count();
     if kind == Kind::Workflow && runs != 1 {
         return Err(Error::new(
@@ -167,6 +170,7 @@ fn handler(
         (Kind::Workflow, None, None) if ident == "run" => Mode::WorkflowRun,
         (Kind::Object | Kind::Workflow, Some(_), None) | (Kind::Workflow, None, None) => Mode::Shared,
     };
+    policy::check(kind, &options.settings)?;
     let HandlerTypes { context, input, output, visibility } = types;
     Ok(Handler {
         ident: ident.clone(),
@@ -186,6 +190,7 @@ fn handler(
 struct Options {
     name: Option<String>,
     settings: Vec<Setting>,
+    is_of_handler: bool,
     shared: Option<Ident>,
     run: Option<Ident>,
 }
@@ -199,7 +204,7 @@ impl Options {
 
     /// Reads and removes `#[handler(…)]`.
     fn of_handler(attributes: &mut Vec<Attribute>) -> Result<Self> {
-        let mut it = Self::default();
+        let mut it = Self { is_of_handler: true, ..Self::default() };
         for attribute in attributes.extract_if(.., |attribute| attribute.path().is_ident("handler")) {
             attribute.parse_nested_meta(|meta| it.read(&meta))?;
         }
@@ -210,62 +215,33 @@ impl Options {
         let Some(option) = meta.path.get_ident() else { return Err(meta.error("an option is one word")) };
         match option.to_string().as_str() {
             "name" => self.name = Some(meta.value()?.parse::<LitStr>()?.value()),
-            "settings" => meta.parse_nested_meta(|setting| {
-                let name = setting.path.require_ident()?.to_string().replace('_', "-");
-                let value = setting_value(&setting)?;
-                self.settings.push(Setting { name, value });
-                Ok(())
-            })?,
-            "shared" => self.shared = Some(option.clone()),
-            "run" => self.run = Some(option.clone()),
-            _ => {
-                return Err(
-                    meta.error("the options are `name`, `settings`, and for a handler `shared` and `run`")
-                );
+            "shared" if self.is_of_handler => self.shared = Some(option.clone()),
+            "run" if self.is_of_handler => self.run = Some(option.clone()),
+            mode @ ("shared" | "run") => {
+                return Err(meta.error(format!("`{mode}` belongs on a handler, as `#[handler({mode})]`")));
+            }
+            asked => {
+                if !policy::read(asked, meta, &mut self.settings)? {
+                    return Err(policy::unknown(meta, asked, &self.known()));
+                }
             }
         }
         Ok(())
     }
 
-    fn refuse_modes(&self) -> Result<()> {
-        match self.shared.as_ref().or(self.run.as_ref()) {
-            Some(mode) => Err(Error::new(mode.span(), format!("`{mode}` belongs on a handler"))),
+    /// A declaration describes somebody else's service.
+    fn refuse_policies(&self) -> Result<()> {
+        match self.settings.first() {
+            Some(setting) => {
+                Err(Error::new(setting.span, "policies belong where the service is implemented"))
+            }
             None => Ok(()),
         }
     }
-}
 
-/// Reads `= literal`, or `(name = literal, …)` for a JSON object, whose names turn into camel case.
-fn setting_value(setting: &ParseNestedMeta<'_>) -> Result<String> {
-    if !setting.input.peek(syn::token::Paren) {
-        return json(&setting.value()?.parse()?);
-    }
-    let mut members = Vec::new();
-    setting.parse_nested_meta(|member| {
-        let name = camel_case(&member.path.require_ident()?.to_string());
-        members.push(format!("\"{name}\":{}", setting_value(&member)?));
-        Ok(())
-    })?;
-    Ok(format!("{{{}}}", members.join(",")))
-}
-
-fn camel_case(snake_case: &str) -> String {
-    let mut words = snake_case.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |text, word| {
-        let (initial, rest) = word.split_at(word.len().min(1));
-        text + &initial.to_ascii_uppercase() + rest
-    })
-}
-
-/// Writes a literal as JSON.
-fn json(literal: &Lit) -> Result<String> {
-    match literal {
-        Lit::Str(text) => Ok(format!("\"{}\"", text.value().replace('\\', "\\\\").replace('"', "\\\""))),
-        Lit::Int(number) => Ok(number.base10_digits().to_owned()),
-        Lit::Float(number) => Ok(number.base10_digits().to_owned()),
-        Lit::Bool(bool) => Ok(bool.value.to_string()),
-        other => Err(Error::new(other.span(), "a setting is a text, a number, `true` or `false`")),
+    fn known(&self) -> Vec<&'static str> {
+        let modes: &[&str] = if self.is_of_handler { &["shared", "run"] } else { &[] };
+        ["name"].iter().chain(modes).chain(&policy::NAMES).copied().collect()
     }
 }
 

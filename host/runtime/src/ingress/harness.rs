@@ -250,7 +250,8 @@ impl Invoker for Handlers {
         let attempt = start.attempt;
         let answer = start.notifications.first().map(|entry| match &entry.notification {
             Notification::Completed { outcome, .. } => outcome.clone(),
-            Notification::Cancelled { .. } => Failure::cancelled().into(),
+            Notification::Cancelled { failure, .. } => failure.clone().into(),
+            Notification::NotReady { .. } => Outcome::done(),
         });
         let end = |outcome| vec![Event::End(End { attempt, outcome })];
         let events = match (start.target.handler.as_str(), answer) {
@@ -278,7 +279,8 @@ impl Invoker for Handlers {
 
 /// The first command of a handler.
 fn commands(attempt: AttemptId, command: Command) -> Event {
-    Event::Commands(Commands { attempt, first: EntryIndex(0), commands: vec![command] })
+    let commands = vec![command];
+    Event::Commands(Commands { attempt, first: EntryIndex(0), commands, knows_of_cancellation: false })
 }
 
 /// What a handler was asked, as its answer.

@@ -139,7 +139,7 @@ async fn a_step_can_be_given_up() {
         &handle,
         1,
         expect![[r#"
-        run 'step' | end input
+        run 'step' | run 0 abandoned | end input
     "#]],
     )
     .await;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use holiday_core::attempt::{News, Start};
-use holiday_core::deployment::HandlerMode;
+use holiday_core::deployment::{HandlerMode, ServiceKind};
 use holiday_core::event::Event;
 use holiday_core::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position, Seed};
 use holiday_core::journal::{Command, CommandEntry, Notification, NotificationEntry};
@@ -105,12 +105,15 @@ impl Script {
             attempt,
             deployment: self.deployment,
             target,
+            kind: ServiceKind::Service,
             mode: HandlerMode::Exclusive,
             input: "input".into(),
             headers: Vec::new(),
             idempotency_key: None,
             seed: Seed([7; 32]),
+            lineage: Vec::new(),
             created_at: Timestamp::from_millis(1_000),
+            cpu_ms: None,
             commands: self.commands.clone(),
             notifications: self.notifications.clone(),
             postponed: BTreeSet::new(),
@@ -168,6 +171,7 @@ impl Script {
                 text
             }
             Event::RunFailed(it) => format!("run failed: {}", it.message),
+            Event::RunAbandoned(it) => format!("run {} abandoned", it.run.0),
             Event::Suspend(it) => format!("suspend on {:?}", it.on.iter().map(|on| on.0).collect::<Vec<_>>()),
             Event::End(it) => match it.outcome {
                 Outcome::Success(output) => format!("end {}", String::from_utf8_lossy(&output)),

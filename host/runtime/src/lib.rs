@@ -8,4 +8,5 @@ pub mod ingress;
 pub mod log;
 pub mod registrar;
 pub mod store;
+pub mod units;
 pub mod wasm;

@@ -3,30 +3,23 @@
 use std::borrow::Cow;
 
 use holiday_core::error::ErrorCode;
-use jiff::{Span, SpanRelativeTo};
 use percent_encoding::percent_decode_str;
 
 use super::error::Error;
+use crate::units::Millis;
 
 /// Reads the delay in milliseconds; a query without one has none.
 pub(super) fn of_query(query: Option<&str>) -> Result<Option<u64>, Error> {
     let Some(text) = query.and_then(|it| parameter(it, "delay")) else { return Ok(None) };
-    match parse(&text) {
-        Some(millis) => Ok(Some(millis)),
-        None => {
+    match text.parse() {
+        Ok(Millis(millis)) => Ok(Some(millis)),
+        Err(_) => {
             let message = format!(
                 "'{text}' is not a delay; write it as 500ms, 10s, 1h30m or 2 days, or as ISO 8601 does: PT10S"
             );
             Err(Error::bad_request(ErrorCode::MalformedDelay, message))
         }
     }
-}
-
-/// Days are 24 hours long; months and years have no certain length and are no delays.
-fn parse(text: &str) -> Option<u64> {
-    let span: Span = text.parse().ok()?;
-    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-    u64::try_from(duration.as_millis()).ok()
 }
 
 /// The first value of a parameter in a query.

@@ -167,3 +167,10 @@ impl Policy {
         }
     }
 }
+
+/// What is in force where nobody says anything.
+impl Default for Policy {
+    fn default() -> Self {
+        Policy::resolve(&Options::default())
+    }
+}

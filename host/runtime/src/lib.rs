@@ -2,10 +2,13 @@
 
 pub mod admin;
 pub mod clock;
+mod complaint;
 pub mod driver;
 pub mod host;
 pub mod ingress;
 pub mod log;
+mod nearest;
+pub mod policy;
 pub mod registrar;
 pub mod store;
 pub mod units;

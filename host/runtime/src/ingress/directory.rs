@@ -18,9 +18,6 @@ use super::path::{Address, Form};
 use super::schema::Shape;
 use crate::driver::Catalog;
 
-/// How alike a name must be to be suggested, from 0 (nothing in common) to 1 (equal).
-const SUGGESTED_SIMILARITY_MIN: f64 = 0.7;
-
 #[derive(Debug)]
 pub(super) struct Directory {
     catalog: Arc<Catalog>,
@@ -207,9 +204,7 @@ fn find_in_any_case<'a, T>(all: &'a BTreeMap<String, T>, name: &str) -> Option<(
 }
 
 fn nearest<T>(all: &BTreeMap<String, T>, name: &str) -> Option<String> {
-    let alike = all.keys().map(|it| (strsim::jaro_winkler(&it.to_lowercase(), &name.to_lowercase()), it));
-    let best = alike.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    best.filter(|(similarity, _)| *similarity >= SUGGESTED_SIMILARITY_MIN).map(|(_, name)| name.clone())
+    crate::nearest::nearest(all.keys().map(String::as_str), name).map(str::to_owned)
 }
 
 /// Keeps the directory of the latest catalog.

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 
 use holiday_core::deployment::{Handler, HandlerMode, Media, Service, ServiceKind};
 use holiday_core::error::ErrorCode;
-use holiday_core::policy::{Options, RetryOptions};
-use holiday_core::retry::Exhausted;
-use serde::Deserialize;
+use holiday_core::policy::Options;
 
 use super::bindings::GuestPre;
 use super::bindings::holiday::durable::manifest;
@@ -16,6 +14,7 @@ use super::config::WasmConfig;
 use super::error::ComponentError;
 use super::sandbox::Sandbox;
 use super::{compile, failure, limits};
+use crate::policy;
 
 /// Services whose names begin so would hide paths of the host itself.
 const RESERVED_PREFIX: &str = "restate";
@@ -175,91 +174,23 @@ fn media(here: &str, side: &str, media: manifest::Media) -> Result<Media, String
 }
 
 fn options(here: &str, settings: &[manifest::Setting]) -> Result<Options, String> {
-    let mut options = Options::default();
-    let mut names = BTreeSet::new();
+    let mut named = serde_json::Map::new();
     for setting in settings {
-        let bad =
-            |reason: String| format!("setting '{}' of {here} is {}: {reason}", setting.name, setting.value);
-        if !names.insert(&setting.name) {
-            return Err(format!("{here} has the setting '{}' twice; remove one", setting.name));
-        }
-        let value = &setting.value;
-        match setting.name.as_str() {
-            "retry" => options.retry = retry(value).map_err(bad)?,
-            "idempotency-retention-ms" => {
-                options.idempotency_retention_ms = Some(parse(value).map_err(bad)?);
-            }
-            "workflow-retention-ms" => options.workflow_retention_ms = Some(parse(value).map_err(bad)?),
-            "journal-retention-ms" => options.journal_retention_ms = Some(parse(value).map_err(bad)?),
-            "timeout-ms" => options.timeout_ms = Some(parse(value).map_err(bad)?),
-            "cpu-ms" => options.cpu_ms = Some(parse(value).map_err(bad)?),
-            "private" => options.private = Some(parse(value).map_err(bad)?),
-            "keep-headers" => {
-                let names: Vec<String> = parse(value).map_err(bad)?;
-                options.keep_headers = Some(names.iter().map(|name| name.to_lowercase()).collect());
-            }
-            unknown => {
-                return Err(format!(
-                    "{here} has the setting '{unknown}', which the host does not know; it knows 'retry', \
-                     'idempotency-retention-ms', 'workflow-retention-ms', 'journal-retention-ms', 'timeout-ms', \
-                     'cpu-ms', 'private' and 'keep-headers'"
-                ));
-            }
+        let manifest::Setting { name, value } = setting;
+        let value = serde_json::from_str(value)
+            .map_err(|error| format!("setting '{name}' of {here} is {value}, which is not JSON: {error}"))?;
+        if named.insert(name.clone(), value).is_some() {
+            return Err(format!("{here} has the setting '{name}' twice; remove one"));
         }
     }
-    Ok(options)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(value: &str) -> Result<T, String> {
-    serde_json::from_str(value).map_err(|error| error.to_string())
-}
-
-/// A retry policy as a setting; zero is no bound.
-#[derive(Deserialize)]
-#[serde(
-    default,
-    deny_unknown_fields,
-    rename_all = "camelCase",
-    expecting = "an object such as {\"maxAttempts\": 3}"
-)]
-#[derive(Default)]
-struct RetrySetting {
-    initial_interval_ms: Option<u64>,
-    factor: Option<f64>,
-    max_interval_ms: Option<u64>,
-    max_attempts: Option<u32>,
-    max_duration_ms: Option<u64>,
-    then: Option<ThenSetting>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ThenSetting {
-    Pause,
-    Fail,
-}
-
-fn retry(value: &str) -> Result<RetryOptions, String> {
-    let setting: RetrySetting = parse(value)?;
-    if setting.factor.is_some_and(|factor| !(factor.is_finite() && factor >= 1.0)) {
-        return Err("its factor must be 1 or more".to_owned());
-    }
-    Ok(RetryOptions {
-        initial_interval_ms: setting.initial_interval_ms,
-        factor: setting.factor,
-        max_interval_ms: setting.max_interval_ms,
-        max_attempts: setting.max_attempts,
-        max_duration_ms: setting.max_duration_ms,
-        then: setting.then.map(|then| match then {
-            ThenSetting::Pause => Exhausted::Pause,
-            ThenSetting::Fail => Exhausted::Fail,
-        }),
-    })
+    policy::of_settings(named).map_err(|wrong| format!("among the settings of {here}, {wrong}"))
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use holiday_core::policy::RetryOptions;
+    use holiday_core::retry::Exhausted;
 
     use super::*;
 
@@ -357,24 +288,24 @@ mod tests {
         let with = |setting| vec![manifest::Service { settings: vec![setting], ..object("A") }];
         check(
             with(setting("retries", "3")),
-            expect![
-                "service 'A' has the setting 'retries', which the host does not know; it knows 'retry', 'idempotency-retention-ms', 'workflow-retention-ms', 'journal-retention-ms', 'timeout-ms', 'cpu-ms', 'private' and 'keep-headers'"
-            ],
+            expect!["among the settings of service 'A', there is no key 'retries'; did you mean 'retry'?"],
         );
         check(
             with(setting("retry", "3")),
-            expect![[
-                r#"setting 'retry' of service 'A' is 3: invalid type: integer `3`, expected an object such as {"maxAttempts": 3} at line 1 column 1"#
-            ]],
+            expect![
+                "among the settings of service 'A', retry is 3, but should be a table such as { max-attempts = 3 }"
+            ],
         );
         check(
             with(setting("retry", r#"{"factor": 0.5}"#)),
-            expect![[r#"setting 'retry' of service 'A' is {"factor": 0.5}: its factor must be 1 or more"#]],
+            expect![
+                "among the settings of service 'A', retry.factor is 0.5, but should be a number, 1 or more"
+            ],
         );
         check(
             with(setting("timeout-ms", "-1")),
             expect![
-                "setting 'timeout-ms' of service 'A' is -1: invalid value: integer `-1`, expected u64 at line 1 column 2"
+                "among the settings of service 'A', timeout-ms is -1, but should be a whole number of milliseconds"
             ],
         );
     }

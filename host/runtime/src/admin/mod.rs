@@ -30,7 +30,7 @@ use holiday_core::deployment::Deployment;
 use holiday_core::error::ErrorCode;
 use holiday_core::state::StoreError;
 use http::{Method, Uri};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::driver::{Handle, HostState};
 use error::Error;
@@ -49,6 +49,9 @@ pub const JOURNAL_PAGE_MAX: u32 = 1_000;
 
 /// Bytes of a payload that are shown in a journal; of a larger one only the size is.
 pub const PAYLOAD_SHOWN_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes of the options that one request sets; more are refused with 413.
+pub const OPTIONS_BYTES_MAX: usize = 64 * 1024;
 
 /// Components that are taken in at the same time; more wait.
 pub const UPLOADS_MAX: usize = 2;
@@ -111,7 +114,7 @@ pub struct RegisterError {
 
 /// Builds the router that serves operators.
 pub fn router(handle: Handle, ports: AdminPorts) -> Router {
-    let admin = Admin { handle, ports, uploads: Semaphore::new(UPLOADS_MAX) };
+    let admin = Admin { handle, ports, uploads: Semaphore::new(UPLOADS_MAX), configuring: Mutex::default() };
     Router::new()
         .route("/health", get(health::health))
         .route("/version", get(health::version))
@@ -120,7 +123,7 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/endpoints", get(deployments::list_endpoints).post(deployments::register))
         .route("/endpoints/{id}", get(deployments::describe))
         .route("/services", get(services::list))
-        .route("/services/{service}", get(services::describe))
+        .route("/services/{service}", get(services::describe).patch(services::configure))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))
@@ -141,6 +144,8 @@ struct Admin {
     handle: Handle,
     ports: AdminPorts,
     uploads: Semaphore,
+    /// Held from reading the policies of operators until the changed ones are in force, so that none is lost.
+    configuring: Mutex<()>,
 }
 
 impl Admin {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse as _, Response};
-use holiday_core::deployment::{Deployment, Handler, HandlerMode, Media, Revision, Service, ServiceKind};
+use holiday_core::deployment::{
+    Deployment, Handler, HandlerMode, Media, Revision, Route, Service, ServiceKind,
+};
 use holiday_core::error::ErrorCode;
 use holiday_core::time::Timestamp;
 use holiday_core::value::Outcome;
@@ -14,6 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::error::Error;
 use crate::driver::Catalog;
+use crate::policy::HandlerOptions;
 
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
@@ -141,6 +144,9 @@ pub(super) struct HandlerModel {
     input: Option<MediaModel>,
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<MediaModel>,
+    /// What is in force for new invocations; absent from listings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<HandlerOptions>,
 }
 
 #[derive(Debug, Serialize)]
@@ -152,7 +158,7 @@ struct MediaModel {
 }
 
 impl ServiceModel {
-    pub(super) fn new(revision: &Revision) -> Self {
+    pub(super) fn new(revision: &Revision, route: Option<&Route>) -> Self {
         let service = &revision.service;
         ServiceModel {
             name: service.name.clone(),
@@ -160,19 +166,21 @@ impl ServiceModel {
             ty: service_type(service.kind),
             deployment: revision.deployment.to_string(),
             documentation: service.documentation.clone(),
-            handlers: service.handlers.iter().map(HandlerModel::new).collect(),
+            handlers: service.handlers.iter().map(|it| HandlerModel::new(it, route)).collect(),
         }
     }
 }
 
 impl HandlerModel {
-    pub(super) fn new(handler: &Handler) -> Self {
+    pub(super) fn new(handler: &Handler, route: Option<&Route>) -> Self {
+        let routed = route.and_then(|route| route.handlers.get(&handler.name));
         HandlerModel {
             name: handler.name.clone(),
             ty: handler_type(handler.mode),
             documentation: handler.documentation.clone(),
             input: handler.input.as_ref().map(MediaModel::new),
             output: handler.output.as_ref().map(MediaModel::new),
+            policy: routed.map(|routed| HandlerOptions::in_force(&routed.policy)),
         }
     }
 }

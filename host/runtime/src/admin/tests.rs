@@ -133,13 +133,13 @@ fn services() {
         expect![[r#"
             GET /admin/services/Booking
               200 content-type: application/json
-              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"Run","output":{"contentType":"application/json","schema":{}},"ty":"Workflow"},{"name":"status","output":{"contentType":"application/json","schema":{}},"ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}
+              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"Run","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Workflow"},{"name":"status","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}
             GET /admin/services/cart/handlers
               200 content-type: application/json
-              {"handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"add","output":{"contentType":"application/json","schema":{}},"ty":"Exclusive"},{"name":"get","output":{"contentType":"application/json","schema":{}},"ty":"Shared"},{"name":"wait","output":{"contentType":"application/json","schema":{}},"ty":"Exclusive"}]}
+              {"handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"add","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Exclusive"},{"name":"get","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"},{"name":"wait","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Exclusive"}]}
             GET /admin/services/trips/handlers/copy
               200 content-type: application/json
-              {"input":{"contentType":"image/*"},"name":"copy","output":{"contentType":"image/png"},"ty":"Exclusive"}
+              {"input":{"contentType":"image/*"},"name":"copy","output":{"contentType":"image/png"},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Exclusive"}
             GET /admin/services/booking
               404 content-type: application/json
               {"code":404,"error_code":"HH0001","message":"there is no service 'booking'","request_id":"req_…"}
@@ -148,6 +148,93 @@ fn services() {
               {"code":404,"error_code":"HH0002","message":"service 'cart' has no handler 'drop'","request_id":"req_…"}
         "#]],
     );
+}
+
+#[test]
+fn options_of_a_service() {
+    check(
+        &[
+            r#"PATCH /admin/services/Booking ~ {"timeout": "1h", "handlers": {"status": {"private": true}}}"#,
+            r#"PATCH /admin/services/Booking ~ {"timeout": null, "retry": {"max-attempts": 0}}"#,
+            "GET /admin/services/Booking/handlers/status",
+            r#"PATCH /admin/services/Booking ~ {"handlers": null, "retry": null}"#,
+            "GET /admin/services/Booking/handlers/status",
+        ],
+        expect![[r#"
+            PATCH /admin/services/Booking ~ {"timeout": "1h", "handlers": {"status": {"private": true}}}
+              200 content-type: application/json
+              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"Run","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":"1h","workflow-retention":"24h"},"ty":"Workflow"},{"name":"status","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":true,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":"1h","workflow-retention":"24h"},"ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}
+            PATCH /admin/services/Booking ~ {"timeout": null, "retry": {"max-attempts": 0}}
+              200 content-type: application/json
+              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"Run","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":null,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Workflow"},{"name":"status","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":true,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":null,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}
+            GET /admin/services/Booking/handlers/status
+              200 content-type: application/json
+              {"name":"status","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":true,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":null,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"}
+            PATCH /admin/services/Booking ~ {"handlers": null, "retry": null}
+              200 content-type: application/json
+              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"Run","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Workflow"},{"name":"status","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"}],"name":"Booking","revision":1,"ty":"Workflow"}
+            GET /admin/services/Booking/handlers/status
+              200 content-type: application/json
+              {"name":"status","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"}
+        "#]],
+    );
+}
+
+#[test]
+fn options_that_make_no_sense_change_nothing() {
+    check(
+        &[
+            r#"PATCH /admin/services/booking ~ {"timeout": "1h"}"#,
+            r#"PATCH /admin/services/cart ~ {"private": true, "timout": "1h"}"#,
+            r#"PATCH /admin/services/cart ~ {"private": true, "handlers": {"drop": {"timeout": "1h"}}}"#,
+            r#"PATCH /admin/services/cart ~ {"handlers": {"drop": null}}"#,
+            "PATCH /admin/services/cart ~ true",
+            "PATCH /admin/services/cart",
+            "GET /admin/services/cart/handlers/get",
+        ],
+        expect![[r#"
+            PATCH /admin/services/booking ~ {"timeout": "1h"}
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0001","message":"there is no service 'booking'","request_id":"req_…"}
+            PATCH /admin/services/cart ~ {"private": true, "timout": "1h"}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0042","message":"in the options, there is no key 'timout'; did you mean 'timeout'?","request_id":"req_…"}
+            PATCH /admin/services/cart ~ {"private": true, "handlers": {"drop": {"timeout": "1h"}}}
+              404 content-type: application/json
+              {"code":404,"error_code":"HH0002","message":"service 'cart' has no handler 'drop'","request_id":"req_…"}
+            PATCH /admin/services/cart ~ {"handlers": {"drop": null}}
+              200 content-type: application/json
+              {"deployment":"dp_BorymWRzeBiZovyJ1SjRT5","handlers":[{"input":{"contentType":"application/json","schema":{"properties":{"run_type":{},"trip_id":{}},"type":"object"}},"name":"add","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Exclusive"},{"name":"get","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"},{"name":"wait","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Exclusive"}],"name":"cart","revision":1,"ty":"VirtualObject"}
+            PATCH /admin/services/cart ~ true
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0004","message":"the body is not a JSON object such as {\"timeout\": \"30s\"}: invalid type: boolean `true`, expected a map at line 1 column 4","request_id":"req_…"}
+            PATCH /admin/services/cart
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0004","message":"the body is not a JSON object such as {\"timeout\": \"30s\"}: EOF while parsing a value at line 1 column 0","request_id":"req_…"}
+            GET /admin/services/cart/handlers/get
+              200 content-type: application/json
+              {"name":"get","output":{"contentType":"application/json","schema":{}},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Shared"}
+        "#]],
+    );
+}
+
+#[test]
+fn options_that_are_set_at_once_are_all_in_force() {
+    let host = Host::start(both_doors);
+    let handlers = ["reserve", "wrapped", "any", "find", "copy", "ping", "fail", "stumble", "wait"];
+    std::thread::scope(|scope| {
+        for handler in handlers {
+            let patch = format!(
+                r#"PATCH /admin/services/trips ~ {{"handlers": {{"{handler}": {{"private": true}}}}}}"#
+            );
+            let host = &host;
+            scope.spawn(move || host.fetch(&patch));
+        }
+    });
+    for handler in handlers {
+        let shown = host.fetch(&format!("GET /admin/services/trips/handlers/{handler}"));
+        assert_eq!(shown["policy"]["private"], true, "{handler}");
+    }
 }
 
 #[test]

@@ -193,6 +193,11 @@ impl Handle {
         }
     }
 
+    /// Replaces a layer of policies. What was accepted before keeps those it began with.
+    pub async fn configure(&self, layer: Configure) -> Result<(), HandleError> {
+        self.operate(Event::Configure(layer)).await
+    }
+
     pub async fn complete_awakeable(&self, id: AwakeableId, outcome: Outcome) -> Result<(), HandleError> {
         self.operate(Event::CompleteAwakeable { id, outcome }).await
     }

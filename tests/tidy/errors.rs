@@ -11,8 +11,7 @@ const SECTIONS: [&str; 3] = ["## What happened", "## Why", "## What to do"];
 const LINES_MIN: usize = 12;
 
 /// Codes that no code path answers with today, and why they are kept.
-const RESERVED: [(ErrorCode, &str); 1] =
-    [(ErrorCode::PrivateHandler, "handlers cannot be declared private yet")];
+const RESERVED: [(ErrorCode, &str); 0] = [];
 
 pub(crate) fn error_pages_help(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
 
 use holiday_core::attempt::{News, Start};
-use holiday_core::deployment::{Deployment, Revision};
+use holiday_core::deployment::{Deployment, Revision, Route};
 use holiday_core::engine::{self, Refusal};
 use holiday_core::error::ErrorCode;
 use holiday_core::event::{Configure, Event, Invoke, ReplaceState, RestartAsNew};
@@ -32,6 +32,8 @@ pub trait Invoker: Send + Sync + 'static {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     pub revisions: BTreeMap<String, Revision>,
+    /// The same services, with the policies in force.
+    pub routes: BTreeMap<String, Route>,
 }
 
 /// Why a request got no answer.

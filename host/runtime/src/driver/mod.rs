@@ -383,9 +383,14 @@ impl<L: Log + 'static> Driver<L> {
     }
 
     fn publish_catalog(&self) -> Result<(), DriverError> {
-        let revisions = self.state.revisions()?;
-        let revisions = revisions.into_iter().map(|it| (it.service.name.clone(), it)).collect();
-        self.handle.publish(Catalog { revisions });
+        let mut catalog = Catalog::default();
+        for revision in self.state.revisions()? {
+            let name = &revision.service.name;
+            let route = self.state.route(name)?.expect("made with every revision");
+            catalog.routes.insert(name.clone(), route);
+            catalog.revisions.insert(name.clone(), revision);
+        }
+        self.handle.publish(catalog);
         Ok(())
     }
 

@@ -139,7 +139,10 @@ fn prepare(destination: Destination<'_>, headers: &HeaderMap) -> Result<Prepared
         };
         return Err(Refusal::IdempotencyKeyOnWorkflow { target }.into());
     }
-    Ok(Prepared { headers: headers::passed_on(headers)?, idempotency_key })
+    Ok(Prepared {
+        headers: headers::passed_on(headers, &destination.endpoint.keep_headers)?,
+        idempotency_key,
+    })
 }
 
 fn target(destination: Destination<'_>, enclosed_key: Option<String>) -> Result<Target, Error> {

@@ -1,12 +1,12 @@
 //! The services that can be called now, with what the ingress has to know of each handler.
 //!
-//! Made once per catalog, so that a request reads no schema and parses no media type.
+//! Made once per catalog, so that a request reads no policy, no schema and no media type.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use holiday_core::deployment::{Handler, HandlerMode, Media, ServiceKind};
+use holiday_core::deployment::{Handler, HandlerMode, Media, RoutedHandler, ServiceKind};
 use holiday_core::engine::Refusal;
 use holiday_core::error::ErrorCode;
 use holiday_core::target::Target;
@@ -38,6 +38,10 @@ pub(super) struct Endpoint {
     pub(super) mode: HandlerMode,
     pub(super) input: Option<Input>,
     pub(super) output: Option<Output>,
+    /// Only other handlers may invoke it.
+    is_private: bool,
+    /// Headers that it gets although they are not stored otherwise.
+    pub(super) keep_headers: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -65,14 +69,15 @@ pub(super) struct Destination<'a> {
 impl Directory {
     fn new(catalog: Arc<Catalog>) -> Self {
         let services = catalog.revisions.iter().map(|(name, revision)| {
+            let routed = |handler: &Handler| catalog.routes.get(name)?.handlers.get(&handler.name);
             let handlers = revision.service.handlers.iter();
-            let handlers = handlers.map(|it| (it.name.clone(), Endpoint::new(it))).collect();
+            let handlers = handlers.map(|it| (it.name.clone(), Endpoint::new(it, routed(it)))).collect();
             (name.clone(), Service { name: name.clone(), kind: revision.service.kind, handlers })
         });
         Directory { services: services.collect(), catalog }
     }
 
-    /// Finds what a path is addressed to.
+    /// Finds what a path is addressed to, if callers may invoke it.
     pub(super) fn find<'a>(&'a self, address: &'a Address<'_>) -> Result<Destination<'a>, Error> {
         let service = self.service(&address.service)?;
         let (key, handler, is_one_way) = match split(service, address) {
@@ -84,7 +89,10 @@ impl Directory {
             let (service, handler) = (service.name.clone(), endpoint.name.clone());
             return Err(Refusal::KeyUnexpected { service, key: key.to_owned(), handler }.into());
         }
-        Ok(Destination { service, endpoint, key, is_one_way })
+        match endpoint.is_private {
+            true => Err(private(service, endpoint)),
+            false => Ok(Destination { service, endpoint, key, is_one_way }),
+        }
     }
 
     /// Finds a service: by its exact name, or by one that differs only in case.
@@ -112,12 +120,15 @@ impl Service {
 }
 
 impl Endpoint {
-    fn new(handler: &Handler) -> Self {
+    fn new(handler: &Handler, routed: Option<&RoutedHandler>) -> Self {
+        let policy = routed.map(|it| &it.policy);
         Endpoint {
             name: handler.name.clone(),
             mode: handler.mode,
             input: handler.input.as_ref().map(Input::new),
             output: handler.output.as_ref().and_then(Output::new),
+            is_private: policy.is_some_and(|it| it.private),
+            keep_headers: policy.map(|it| it.keep_headers.clone()).unwrap_or_default(),
         }
     }
 }
@@ -173,6 +184,14 @@ fn takes_no_key_for_send(service: &Service, first: &str) -> bool {
     let is_handler = |name: &str| service.handlers.contains_key(name);
     !service.kind.is_keyed()
         || !is_handler("send") && (is_handler(first) || find_in_any_case(&service.handlers, first).is_some())
+}
+
+fn private(service: &Service, endpoint: &Endpoint) -> Error {
+    let message = format!(
+        "{}/{} is private: only other handlers may invoke it; call the handler that uses it",
+        service.name, endpoint.name
+    );
+    Error::bad_request(ErrorCode::PrivateHandler, message)
 }
 
 fn too_many_segments(service: &Service) -> Error {

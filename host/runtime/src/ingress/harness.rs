@@ -291,12 +291,17 @@ fn echo(start: &Start) -> String {
     serde_json::Value::from(format!("{} got '{input}'{headers}", start.target)).to_string()
 }
 
-/// A service, an object and a workflow.
+/// Services, an object and a workflow.
 pub(crate) fn deployment() -> Deployment {
     const TRIP: &str = r#"{"type": "object", "properties": {"run_type": {}, "trip_id": {}}}"#;
     const WRAPPED: &str = r#"{"type": "object", "properties": {"request": {}}}"#;
     const OPTIONAL: &str = r#"{"type": ["string", "null"]}"#;
+    const ORDER: &str = r##"{"type": "object", "required": ["items"], "properties": {
+        "items": {"type": "array", "items": {"$ref": "#/$defs/Item"}}}, "$defs": {"Item": {
+        "type": "object", "properties": {"quantity": {"type": "integer"}}}}}"##;
     let json = |schema: &str| media("application/json", Some(schema));
+    let private = Options { private: Some(true), ..Options::default() };
+    let keeping = Options { keep_headers: Some(vec!["authorization".to_owned()]), ..Options::default() };
     let digest = Digest::of(b"trips");
     Deployment {
         id: DeploymentId::of(&digest),
@@ -316,6 +321,18 @@ pub(crate) fn deployment() -> Deployment {
                     handler("fail", HandlerMode::Exclusive, None, json("{}")),
                     handler("stumble", HandlerMode::Exclusive, None, json("{}")),
                     handler("wait", HandlerMode::Exclusive, None, json("{}")),
+                ],
+            ),
+            service(
+                ServiceKind::Service,
+                "shop",
+                vec![
+                    handler("order", HandlerMode::Exclusive, json(ORDER), json("{}")),
+                    Handler { options: private, ..handler("refund", HandlerMode::Exclusive, None, None) },
+                    Handler {
+                        options: keeping,
+                        ..handler("whoami", HandlerMode::Exclusive, None, json("{}"))
+                    },
                 ],
             ),
             service(

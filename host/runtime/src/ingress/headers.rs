@@ -16,8 +16,8 @@ const ENVELOPE: HeaderName = HeaderName::from_static("x-envelope");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// What is meant for the connection, for the ingress, or for nobody to keep.
-const NOT_PASSED_ON: [HeaderName; 16] = [
+/// What is meant for the connection or for the ingress.
+const NOT_PASSED_ON: [HeaderName; 14] = [
     CONNECTION,
     KEEP_ALIVE,
     PROXY_AUTHENTICATE,
@@ -30,21 +30,23 @@ const NOT_PASSED_ON: [HeaderName; 16] = [
     HOST,
     CONTENT_LENGTH,
     EXPECT,
-    AUTHORIZATION,
-    COOKIE,
     IDEMPOTENCY_KEY,
     ENVELOPE,
 ];
 
+/// What nobody should find in the journal of an invocation whose handler has not asked for it.
+const SECRET: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
+
 /// Headers of callers that begin like this are dropped: they are the host's to set.
 const RESERVED_PREFIX: &str = "x-restate";
 
-/// The headers an invocation is stored with.
-pub(super) fn passed_on(headers: &HeaderMap) -> Result<Vec<Header>, Error> {
+/// The headers an invocation is stored with; `keep` are those that its handler's policy asks for.
+pub(super) fn passed_on(headers: &HeaderMap, keep: &[String]) -> Result<Vec<Header>, Error> {
     let mut passed = Vec::with_capacity(headers.len());
     let mut size = 0;
     for (name, value) in headers {
         if NOT_PASSED_ON.contains(name)
+            || SECRET.contains(name) && !keep.iter().any(|it| it.eq_ignore_ascii_case(name.as_str()))
             || name.as_str().starts_with(RESERVED_PREFIX)
             || is_named_by_connection(headers, name)
         {
@@ -100,11 +102,16 @@ mod tests {
     use super::*;
 
     fn check(given: &[(&'static str, &'static [u8])], expected: Expect) {
+        check_keeping(&[], given, expected);
+    }
+
+    fn check_keeping(keep: &[&str], given: &[(&'static str, &'static [u8])], expected: Expect) {
+        let keep: Vec<String> = keep.iter().map(ToString::to_string).collect();
         let given = given.iter().map(|(name, value)| {
             let value = http::HeaderValue::from_bytes(value).expect("a header value");
             (HeaderName::from_static(name), value)
         });
-        let passed = match passed_on(&given.collect()) {
+        let passed = match passed_on(&given.collect(), &keep) {
             Ok(passed) => passed.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect(),
             Err(error) => error.to_string(),
         };
@@ -134,6 +141,26 @@ mod tests {
                 content-type: application/json
                 traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
                 x-tenant: Zürich
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_handler_may_ask_for_secrets_but_not_for_what_is_the_connections() {
+        check_keeping(
+            &["Authorization", "cookie", "connection", "te", "x-hop", "x-restate-id", "idempotency-key"],
+            &[
+                ("authorization", b"Bearer secret"),
+                ("connection", b"X-Hop"),
+                ("cookie", b"session=secret"),
+                ("idempotency-key", b"k1"),
+                ("te", b"trailers"),
+                ("x-hop", b"1"),
+                ("x-restate-id", b"forged"),
+            ],
+            expect![[r#"
+                authorization: Bearer secret
+                cookie: session=secret
             "#]],
         );
     }

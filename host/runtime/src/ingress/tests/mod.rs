@@ -397,6 +397,49 @@ fn bodies() {
 }
 
 #[test]
+fn private_handlers() {
+    check(
+        &["GET /shop/refund", "POST /shop/refund/send", "GET /restate/send/shop/refund", "GET /Shop/Refund"],
+        expect![[r#"
+            GET /shop/refund
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0050","message":"shop/refund is private: only other handlers may invoke it; call the handler that uses it","request_id":"req_…"}
+            POST /shop/refund/send
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0050","message":"shop/refund is private: only other handlers may invoke it; call the handler that uses it","request_id":"req_…"}
+            GET /restate/send/shop/refund
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0050","message":"shop/refund is private: only other handlers may invoke it; call the handler that uses it","request_id":"req_…"}
+            GET /Shop/Refund
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0050","message":"shop/refund is private: only other handlers may invoke it; call the handler that uses it","request_id":"req_…"}
+        "#]],
+    );
+}
+
+#[test]
+fn secrets_reach_who_asks_for_them() {
+    check(
+        &[
+            "GET /shop/whoami ~ authorization: Bearer secret",
+            "GET /cart/ann/get ~ authorization: Bearer secret",
+            "GET /shop/whoami ~ cookie: session=secret",
+        ],
+        expect![[r#"
+            GET /shop/whoami ~ authorization: Bearer secret
+              200 content-type: application/json x-restate-id: inv_1
+              "shop/whoami got '', authorization: Bearer secret"
+            GET /cart/ann/get ~ authorization: Bearer secret
+              200 content-type: application/json x-restate-id: inv_2
+              "cart/ann/get got ''"
+            GET /shop/whoami ~ cookie: session=secret
+              200 content-type: application/json x-restate-id: inv_3
+              "shop/whoami got ''"
+        "#]],
+    );
+}
+
+#[test]
 fn bodies_that_no_line_can_hold() {
     let host = host();
     let invalid = post("/cart/ann/add", Body::from(&b"\"\xff\""[..]));

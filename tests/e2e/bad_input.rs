@@ -45,7 +45,15 @@ async fn requests_that_make_no_sense() {
     assert_eq!((status, code.as_str()), (400, "HH0004"));
 
     let (status, code, message) = door.post("/Probe/sleep", &json!({ "ms": "long" })).await.error();
-    assert_eq!((status, code.as_str()), (400, "HH0015"), "the guest's own decoder says where");
+    assert_eq!((status, code.as_str()), (400, "HH0004"));
+    assert!(message.contains(r#".ms is "long", not an integer"#), "{message}");
+
+    let (status, code, message) = door.post("/Probe/sleep", &json!({ "ms": 1.0 })).await.error();
+    assert_eq!(
+        (status, code.as_str()),
+        (400, "HH0015"),
+        "the schema takes it, the guest's own decoder does not"
+    );
     assert!(message.contains("ms"), "{message}");
 
     let (status, code, _) = door.post("/Probe/echo/send?delay=soon", &json!(1)).await.error();

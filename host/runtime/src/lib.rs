@@ -10,6 +10,7 @@ pub mod log;
 mod nearest;
 pub mod policy;
 pub mod registrar;
+mod schema;
 pub mod store;
 pub mod units;
 pub mod wasm;

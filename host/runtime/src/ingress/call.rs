@@ -43,6 +43,7 @@ pub(super) async fn invoke(
     let prepared = prepare(destination, &parts.headers)?;
     let body = input::read(ingress, body).await?;
     let opened = input::open(destination, &parts.headers, body)?;
+    input::check(ingress, destination, &opened.input).await?;
     let target = target(destination, opened.key)?;
     let unique = Unique::draw()?;
     let invoke = Invoke {

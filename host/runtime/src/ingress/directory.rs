@@ -1,22 +1,24 @@
 //! The services that can be called now, with what the ingress has to know of each handler.
 //!
-//! Made once per catalog, so that a request reads no policy, no schema and no media type.
+//! Made once per catalog, so that a request reads no policy and parses no media type. A schema is compiled when the
+//! first body comes for it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use holiday_core::deployment::{Handler, HandlerMode, Media, RoutedHandler, ServiceKind};
 use holiday_core::engine::Refusal;
 use holiday_core::error::ErrorCode;
 use holiday_core::target::Target;
 use http::{HeaderValue, StatusCode};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::error::Error;
 use super::path::{Address, Form};
 use super::schema::Shape;
 use crate::driver::Catalog;
+use crate::schema::Schema;
 
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -49,6 +51,9 @@ pub(super) struct Input {
     pub(super) content_type: String,
     pub(super) is_json: bool,
     pub(super) shape: Shape,
+    schema: Option<String>,
+    /// `None` for a schema that cannot be used.
+    compiled: OnceLock<Option<Arc<Schema>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -131,6 +136,23 @@ impl Endpoint {
             keep_headers: policy.map(|it| it.keep_headers.clone()).unwrap_or_default(),
         }
     }
+
+    /// What inputs are checked with; nothing for a handler that takes anything.
+    ///
+    /// A schema that cannot be used is refused when a component is registered, so one that is met here was
+    /// accepted by a version of the host that could use it. Its handler takes anything and judges for itself.
+    pub(super) fn schema(&self) -> Option<&Arc<Schema>> {
+        let input = self.input.as_ref().filter(|it| it.is_json)?;
+        let text = input.schema.as_deref()?;
+        let compile = || match Schema::compile(text) {
+            Ok(schema) => Some(Arc::new(schema)),
+            Err(error) => {
+                warn!(handler = self.name, "inputs are not checked: the schema {error}");
+                None
+            }
+        };
+        input.compiled.get_or_init(compile).as_ref()
+    }
 }
 
 impl Input {
@@ -139,6 +161,8 @@ impl Input {
             content_type: media.content_type.clone(),
             is_json: is_json(&media.content_type),
             shape: Shape::of(media.schema.as_deref()),
+            schema: media.schema.clone(),
+            compiled: OnceLock::new(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From the body of a request to the input of a handler.
 
+use std::sync::Arc;
+
 use axum::body::{Body, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use holiday_core::error::ErrorCode;
@@ -13,7 +15,8 @@ use super::directory::{Destination, Input, essence};
 use super::envelope::{self, Opened};
 use super::error::Error;
 use super::schema::Shape;
-use super::{DISCARDED_BYTES_MAX, Ingress};
+use super::{CHECKED_AT_ONCE_BYTES_MAX, CHECKED_AT_ONCE_STEPS_MAX, DISCARDED_BYTES_MAX, Ingress};
+use crate::schema::{CHECK_STEPS_MAX, Verdict};
 
 /// What a handler that takes no body may be sent all the same: what clients write who always send one.
 const EMPTY_VALUES: [&[u8]; 2] = [b"{}", b"null"];
@@ -94,12 +97,47 @@ pub(super) fn open(destination: Destination<'_>, headers: &HeaderMap, body: Byte
             false => Err(empty(destination)),
         },
         Some(input) => {
-            if input.is_json && !is_checked {
+            // With a schema, it is read when it is held against that.
+            if input.is_json && !is_checked && destination.endpoint.schema().is_none() {
                 check_json(&body)?;
             }
             Ok(Opened { key, input: body })
         }
     }
+}
+
+/// Holds an input against the schema of its handler.
+///
+/// A small one is checked at once. What may take long, because it is large or because its schema is, is checked
+/// where it holds up nobody but those who wait for their turn there.
+pub(super) async fn check(
+    ingress: &Ingress,
+    destination: Destination<'_>,
+    body: &Bytes,
+) -> Result<(), Error> {
+    let Some(schema) = destination.endpoint.schema() else { return Ok(()) };
+    let mut verdict = match body.len() <= CHECKED_AT_ONCE_BYTES_MAX {
+        true => schema.check(text(body)?, CHECKED_AT_ONCE_STEPS_MAX),
+        false => Verdict::Undecided,
+    };
+    if let Verdict::Undecided = verdict {
+        let Ok(_turn) = ingress.checks.acquire().await else { unreachable!("it is never closed") };
+        let (schema, body) = (Arc::clone(schema), body.clone());
+        let check = move || text(&body).map(|body| schema.check(body, CHECK_STEPS_MAX));
+        let checked = tokio::task::spawn_blocking(check).await;
+        verdict = checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    }
+    let misfit = match verdict {
+        Verdict::Fits => return Ok(()),
+        Verdict::NotJson(error) => return Err(envelope::not_json(&error)),
+        Verdict::Misfits(misfits) => misfits.to_string(),
+        Verdict::TooDeep { levels, max } => {
+            format!("it is {levels} levels deep, more than the {max} that can be checked")
+        }
+        Verdict::Undecided => "it has too much in it to be checked".to_owned(),
+    };
+    let message = format!("the input does not fit the schema of {}: {misfit}", name_of(destination));
+    Err(Error::bad_request(ErrorCode::MalformedBody, message))
 }
 
 /// Checks that bytes are one JSON value.

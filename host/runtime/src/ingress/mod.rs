@@ -1,8 +1,8 @@
 //! The door for callers: invoke handlers, wait for outcomes, complete awakeables.
 //!
 //! ```text
-//! request ─path─▶ Route ─directory─▶ Destination ─input, envelope─▶ Invoke ─Handle─▶ driver
-//! response ◀──────────────────────answer, error──────────────────────────────────────┘
+//! request ─path─▶ Route ─directory─▶ Destination ─input, envelope, schema─▶ Invoke ─Handle─▶ driver
+//! response ◀──────────────────────answer, error──────────────────────────────────────────────┘
 //! ```
 //!
 //! One function takes every path, because a key may hold any character and only the service tells which
@@ -35,6 +35,7 @@ use axum::response::{IntoResponse as _, Response};
 use holiday_core::limits::PAYLOAD_BYTES_MAX;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use tokio::sync::Semaphore;
 
 use crate::driver::Handle;
 use budget::Budget;
@@ -58,6 +59,15 @@ pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a body may take to arrive; then the request is refused with 408.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of an input that is held against its schema at once, by the thread that has read it.
+pub const CHECKED_AT_ONCE_BYTES_MAX: usize = 64 * 1024;
+
+/// Steps that this may take; an input that needs more waits for its turn with the larger ones.
+pub const CHECKED_AT_ONCE_STEPS_MAX: u64 = 500_000;
+
+/// Larger inputs that are held against their schemas at the same time; more wait.
+pub const LARGE_CHECKS_MAX: usize = 4;
 
 /// When a client that was refused because of a bound may come again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
@@ -92,6 +102,7 @@ pub fn router(handle: Handle, config: IngressConfig) -> Router {
         directories: Directories::new(handle.catalog()),
         requests: Budget::new(config.in_flight_requests_max),
         body_bytes: Budget::new(config.in_flight_body_bytes_max),
+        checks: Semaphore::new(LARGE_CHECKS_MAX),
         handle,
         config,
     };
@@ -106,6 +117,8 @@ struct Ingress {
     directories: Directories,
     requests: Budget,
     body_bytes: Budget,
+    /// Turns to check large inputs.
+    checks: Semaphore,
 }
 
 impl Ingress {

@@ -1,7 +1,4 @@
-//! What the ingress asks of a handler's JSON schema.
-//!
-//! It does not validate: the guest's own decoder does that, and says where. Only what decides about
-//! envelopes and empty bodies is read here, once per deployment.
+//! What a handler's JSON schema says about envelopes and empty bodies, read once per catalog.
 
 use serde_json::Value;
 

@@ -15,6 +15,7 @@ use super::error::ComponentError;
 use super::sandbox::Sandbox;
 use super::{compile, failure, limits};
 use crate::policy;
+use crate::schema::Schema;
 
 /// Services whose names begin so would hide paths of the host itself.
 const RESERVED_PREFIX: &str = "restate";
@@ -32,7 +33,10 @@ pub(super) async fn describe(
     };
     let described = guest.call_describe(&mut store).await;
     let described = described.map_err(|error| failed(store.data(), &error))?;
-    services(described).map_err(ComponentError::BadManifest)
+    // Compiling the schemas of many handlers takes a while.
+    let checked = tokio::task::spawn_blocking(move || services(described)).await;
+    let checked = checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    checked.map_err(ComponentError::BadManifest)
 }
 
 fn failed(sandbox: &Sandbox, error: &wasmtime::Error) -> ComponentError {
@@ -54,6 +58,11 @@ fn services(described: Vec<manifest::Service>) -> Result<Vec<Service>, String> {
             limits::SERVICES_MAX
         ));
     }
+    let schemas = described.iter().flat_map(schemas).map(str::len).sum::<usize>();
+    if schemas > limits::SCHEMAS_BYTES_MAX {
+        let max = limits::SCHEMAS_BYTES_MAX;
+        return Err(format!("the schemas of the component have {schemas} bytes together, more than {max}"));
+    }
     let mut names = BTreeSet::new();
     described
         .into_iter()
@@ -65,6 +74,11 @@ fn services(described: Vec<manifest::Service>) -> Result<Vec<Service>, String> {
             }
         })
         .collect()
+}
+
+fn schemas(service: &manifest::Service) -> impl Iterator<Item = &str> {
+    let sides = service.handlers.iter().flat_map(|it| [&it.input, &it.output]);
+    sides.filter_map(|side| side.as_ref()?.schema.as_deref())
 }
 
 fn service(described: manifest::Service) -> Result<Service, String> {
@@ -164,11 +178,7 @@ fn media(here: &str, side: &str, media: manifest::Media) -> Result<Media, String
         return Err(format!("the {side} of {here} has the content type '{content_type}', which is none"));
     }
     if let Some(schema) = &media.schema {
-        match serde_json::from_str(schema) {
-            Ok(serde_json::Value::Object(_) | serde_json::Value::Bool(_)) => {}
-            Ok(_) => return Err(format!("the schema of the {side} of {here} is not an object or a boolean")),
-            Err(error) => return Err(format!("the schema of the {side} of {here} is not JSON: {error}")),
-        }
+        Schema::compile(schema).map_err(|error| format!("the schema of the {side} of {here} {error}"))?;
     }
     Ok(Media { content_type, schema: media.schema })
 }

@@ -73,6 +73,9 @@ pub const COMPONENTS_LOADED_MAX: usize = 256;
 /// Bytes of the name of a service or handler.
 pub const NAME_BYTES_MAX: usize = 256;
 
+/// Bytes of all JSON schemas of one component.
+pub const SCHEMAS_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Services of one component, and handlers of one service.
 pub const SERVICES_MAX: usize = 256;
 pub const HANDLERS_MAX: usize = 1_024;

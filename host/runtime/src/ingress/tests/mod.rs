@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 use http::Request;
 
 use super::harness::Host;
-use super::{IngressConfig, router};
+use super::{CHECKED_AT_ONCE_BYTES_MAX, IngressConfig, router};
 
 mod outcomes;
 
@@ -394,6 +394,68 @@ fn bodies() {
               {"code":415,"error_code":"HH0034","message":"trips/copy takes image/*, not 'text/plain'","request_id":"req_…"}
         "#]],
     );
+}
+
+#[test]
+fn inputs_that_do_not_fit() {
+    check(
+        &[
+            r#"POST /shop/order ~ {"items": [{"quantity": 7}]}"#,
+            r#"POST /shop/order ~ {"items": [{"quantity": 7}, {"quantity": "7"}]}"#,
+            r#"POST /shop/order/send ~ {"request": {"items": 7}}"#,
+            r#"POST /restate/send/shop/order ~ {}"#,
+            "POST /shop/order ~ [1",
+            "POST /trips/any ~ [[[]]]",
+        ],
+        expect![[r#"
+            POST /shop/order ~ {"items": [{"quantity": 7}]}
+              200 content-type: application/json x-restate-id: inv_1
+              "shop/order got '{'items': [{'quantity': 7}]}'"
+            POST /shop/order ~ {"items": [{"quantity": 7}, {"quantity": "7"}]}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the input does not fit the schema of shop/order: .items[1].quantity is \"7\", not an integer","request_id":"req_…"}
+            POST /shop/order/send ~ {"request": {"items": 7}}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the input does not fit the schema of shop/order: .items is 7, not an array","request_id":"req_…"}
+            POST /restate/send/shop/order ~ {}
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the input does not fit the schema of shop/order: it lacks the field \"items\"","request_id":"req_…"}
+            POST /shop/order ~ [1
+              400 content-type: application/json x-restate-error-source: ingress
+              {"code":400,"error_code":"HH0004","message":"the body is not JSON: EOF while parsing a list at line 1 column 2","request_id":"req_…"}
+            POST /trips/any ~ [[[]]]
+              200 content-type: application/json x-restate-id: inv_2
+              "trips/any got '[[[]]]'"
+        "#]],
+    );
+}
+
+#[test]
+fn large_inputs_are_checked_elsewhere() {
+    let host = host();
+    let item = r#"{"quantity": 7},"#;
+    let fits = format!(r#"{{"items": [{}{{}}]}}"#, item.repeat(CHECKED_AT_ONCE_BYTES_MAX / item.len()));
+    let does_not_fit = format!(r#"{{"items": [{}7]}}"#, item.repeat(CHECKED_AT_ONCE_BYTES_MAX / item.len()));
+    host.check_request(
+        "one that fits",
+        post("/shop/order/send", fits.into()),
+        expect![[r#"
+        one that fits
+          202 content-type: application/json x-restate-id: inv_1
+          {"invocationId":"inv_1","status":"Accepted"}
+    "#]],
+    );
+    host.check_request("one that does not", post("/shop/order/send", does_not_fit.into()), expect![[r#"
+        one that does not
+          400 content-type: application/json x-restate-error-source: ingress
+          {"code":400,"error_code":"HH0004","message":"the input does not fit the schema of shop/order: .items[4096] is 7, not an object","request_id":"req_…"}
+    "#]]);
+    let deep = format!(r#"{{"items": {}{}}}"#, "[".repeat(200), "]".repeat(200));
+    host.check_request("one that is too deep", post("/shop/order/send", deep.into()), expect![[r#"
+        one that is too deep
+          400 content-type: application/json x-restate-error-source: ingress
+          {"code":400,"error_code":"HH0004","message":"the body is not JSON: recursion limit exceeded at line 1 column 137","request_id":"req_…"}
+    "#]]);
 }
 
 #[test]

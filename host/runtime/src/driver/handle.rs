@@ -253,11 +253,6 @@ impl Handle {
         self.operate(Event::Remove { deployment, force }).await
     }
 
-    /// Replaces a layer of policies.
-    pub async fn configure(&self, configure: Configure) -> Result<(), HandleError> {
-        self.operate(Event::Configure(configure)).await
-    }
-
     /// Reads the state between two records. What it has seen is durable when this returns.
     pub async fn query<T: Send + 'static>(
         &self,

@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, AdminPorts};
 use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, HostState, Running};
 use crate::ingress::{self, IngressConfig};
+use crate::metrics::Metrics;
 use crate::registrar::Registrar;
 pub use crate::registrar::{Progress, Registered};
 use crate::store::{DataDir, OpenError};
@@ -113,7 +113,7 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Host {
     registrar: Registrar,
-    statistics: Arc<driver::Statistics>,
+    metrics: Metrics,
     ended: Mutex<Option<oneshot::Receiver<Result<(), DriverError>>>>,
     doors: Vec<JoinHandle<io::Result<()>>>,
     stopping: watch::Sender<bool>,
@@ -132,12 +132,14 @@ impl Host {
         let data_dir = config.data_dir.clone();
         let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
         let guest = GuestConfig { env: config.env, allowed_hosts };
-        let wasm_config = WasmConfig { guest, ..WasmConfig::default() };
+        let metrics = Metrics::new(config.data_dir.clone());
+        let wasm_config = WasmConfig { guest, metrics: metrics.clone(), ..WasmConfig::default() };
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), runtime.clone()));
-        let driver_config = DriverConfig { running_attempts_max: config.running_attempts_max };
-        let Running { handle, statistics, ended } =
+        let driver_config =
+            DriverConfig { running_attempts_max: config.running_attempts_max, metrics: metrics.clone() };
+        let Running { handle, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
         let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
         components
@@ -149,13 +151,15 @@ impl Host {
             registrar: Arc::new(registrar.clone()),
             component_bytes_max: wasm::limits::COMPONENT_BYTES_MAX,
             version: env!("CARGO_PKG_VERSION"),
+            metrics: metrics.clone(),
         };
+        let callers = ingress::router(handle.clone(), IngressConfig::default(), metrics.clone());
         let doors = vec![
-            open(ingress_listener, ingress::router(handle.clone(), IngressConfig::default()), stops.clone()),
+            open(ingress_listener, callers, stops.clone()),
             open(admin_listener, admin::router(handle, ports), stops),
         ];
         let ended = Mutex::new(Some(ended));
-        Ok(Host { registrar, statistics, ended, doors, stopping, ingress_addr, admin_addr, _lock: lock })
+        Ok(Host { registrar, metrics, ended, doors, stopping, ingress_addr, admin_addr, _lock: lock })
     }
 
     pub fn ingress_addr(&self) -> SocketAddr {
@@ -177,12 +181,12 @@ impl Host {
     }
 
     pub fn statistics(&self) -> Statistics {
-        let read = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let metrics = &self.metrics;
         Statistics {
-            durable_commits: read(&self.statistics.durable_commits),
-            durable_records: read(&self.statistics.durable_records),
-            checkpoints: read(&self.statistics.checkpoints),
-            running_attempts: read(&self.statistics.running_attempts),
+            durable_commits: metrics.log_commits.get(),
+            durable_records: metrics.log_records.get(),
+            checkpoints: metrics.checkpoints.get(),
+            running_attempts: metrics.attempts_running.get().unsigned_abs(),
         }
     }
 

@@ -7,6 +7,7 @@ pub mod driver;
 pub mod host;
 pub mod ingress;
 pub mod log;
+pub mod metrics;
 mod nearest;
 pub mod policy;
 pub mod registrar;

@@ -37,6 +37,13 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], name: impl Fn() -> String) -> R
     }
 }
 
+/// Decodes the first field of a stored struct, and of that in turn the first, down to a `T`; what follows is not looked
+/// at. For those who watch rows go by and need to know little of each.
+pub fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (&VERSION, body) = bytes.split_first()? else { return None };
+    postcard::take_from_bytes(body).ok().map(|(first, _)| first)
+}
+
 /// Like [`encode`], as the store takes it.
 pub fn encode_row<T: Serialize>(value: &T) -> Bytes {
     Bytes::from(encode(value))

@@ -98,6 +98,8 @@ impl IntoResponse for Error {
         }
         let body = Body { code: status.as_u16(), message, error_code: code.as_str(), request_id };
         let mut response = model::json(status, &body);
+        // For those who count; it does not leave the host.
+        response.extensions_mut().insert(code);
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static(RETRY_AFTER_SECONDS));
         }

@@ -23,6 +23,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, patch};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -33,6 +36,8 @@ use http::{Method, Uri};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::driver::{Handle, HostState};
+use crate::metrics::Metrics;
+use crate::metrics::label::Door;
 use error::Error;
 
 /// Rows of the state that one query reads; the driver does nothing else meanwhile.
@@ -64,6 +69,7 @@ pub struct AdminPorts {
     pub component_bytes_max: usize,
     /// The version of the host.
     pub version: &'static str,
+    pub metrics: Metrics,
 }
 
 /// Takes components in.
@@ -114,10 +120,12 @@ pub struct RegisterError {
 
 /// Builds the router that serves operators.
 pub fn router(handle: Handle, ports: AdminPorts) -> Router {
+    let metrics = ports.metrics.clone();
     let admin = Admin { handle, ports, uploads: Semaphore::new(UPLOADS_MAX), configuring: Mutex::default() };
     Router::new()
         .route("/health", get(health::health))
         .route("/version", get(health::version))
+        .route("/metrics", get(health::metrics))
         .route("/deployments", get(deployments::list).post(deployments::register))
         .route("/deployments/{id}", get(deployments::describe))
         .route("/endpoints", get(deployments::list_endpoints).post(deployments::register))
@@ -133,10 +141,11 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/state/{service}/{key}", get(state::read))
         .fallback(nothing)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(metrics, count))
         .with_state(Arc::new(admin))
 }
 
-type Shared = axum::extract::State<Arc<Admin>>;
+type Shared = State<Arc<Admin>>;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -156,6 +165,16 @@ impl Admin {
     ) -> Result<T, Error> {
         Ok(self.handle.query(read).await??)
     }
+}
+
+/// Counts requests by how they end.
+async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    metrics.request_answered(Door::Admin, Some(response.status().as_u16()));
+    if let Some(code) = response.extensions().get::<ErrorCode>() {
+        metrics.request_refused(Door::Admin, *code);
+    }
+    response
 }
 
 async fn nothing(uri: Uri) -> Error {

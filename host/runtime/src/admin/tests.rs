@@ -14,6 +14,7 @@ use super::{AdminPorts, RegisterError, RegisterOptions, Registered, Registrar, S
 use crate::driver::Handle;
 use crate::ingress::harness::{self, Host};
 use crate::ingress::{self, IngressConfig};
+use crate::metrics::Metrics;
 
 /// Remembers what it was asked, and knows one component.
 #[derive(Debug, Default)]
@@ -43,12 +44,12 @@ impl Registrar for Known {
 }
 
 fn ports(registrar: Arc<Known>) -> AdminPorts {
-    AdminPorts { registrar, component_bytes_max: 256, version: "0.1.0" }
+    AdminPorts { registrar, component_bytes_max: 256, version: "0.1.0", metrics: Metrics::default() }
 }
 
 /// Both doors: that of the operators is below `/admin`.
 fn both_doors(handle: Handle) -> Router {
-    let callers = ingress::router(handle.clone(), IngressConfig::default());
+    let callers = ingress::router(handle.clone(), IngressConfig::default(), Metrics::default());
     Router::new().nest("/admin", router(handle, ports(Arc::default()))).fallback_service(callers)
 }
 
@@ -69,6 +70,38 @@ fn health_and_version() {
           {"version":"0.1.0"}
     "#]],
     );
+}
+
+#[test]
+fn metrics_count_what_passes_the_doors() {
+    let metrics = Metrics::default();
+    let shared = metrics.clone();
+    let host = Host::start(move |handle| {
+        let callers = ingress::router(handle.clone(), IngressConfig::default(), shared.clone());
+        let ports = AdminPorts { metrics: shared, ..ports(Arc::default()) };
+        Router::new().nest("/admin", router(handle, ports)).fallback_service(callers)
+    });
+    for request in [
+        "POST /trips/ping",
+        "POST /trips/ping/send",
+        "GET /trips",
+        "GET /admin/version",
+        "PUT /admin/version",
+    ] {
+        host.ask(request);
+    }
+    let answer = host.ask("GET /admin/metrics");
+    assert!(answer.contains("200 content-type: application/openmetrics-text; version=1.0.0"), "{answer}");
+    let mut lines: Vec<&str> = answer.lines().filter(|line| line.starts_with("holiday_request")).collect();
+    lines.sort_unstable();
+    expect![[r#"
+        holiday_requests_refused_total{door="admin",code="HH0033"} 1
+        holiday_requests_refused_total{door="ingress",code="HH0048"} 1
+        holiday_requests_total{door="admin",status="2xx"} 1
+        holiday_requests_total{door="admin",status="4xx"} 1
+        holiday_requests_total{door="ingress",status="2xx"} 2
+        holiday_requests_total{door="ingress",status="4xx"} 1"#]]
+    .assert_eq(&lines.join("\n"));
 }
 
 #[test]

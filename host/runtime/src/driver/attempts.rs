@@ -4,12 +4,14 @@
 //! ids of invocations that are stored anyway.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use holiday_core::attempt::News;
 use holiday_core::id::{AttemptId, EntryIndex, InvocationId, Position};
 use holiday_core::journal::NotificationEntry;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::observer::About;
 use super::writer::Release;
 
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub(super) struct Attempts {
 #[derive(Debug)]
 struct Running {
     number: u32,
+    about: Arc<About>,
     /// Dropping it stops the attempt.
     news: UnboundedSender<News>,
 }
@@ -53,16 +56,29 @@ impl Attempts {
         self.running.len()
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Gives an attempt its place, and what it listens to.
-    pub(super) fn started(&mut self, attempt: AttemptId) -> UnboundedReceiver<News> {
+    pub(super) fn started(&mut self, attempt: AttemptId, about: Arc<About>) -> UnboundedReceiver<News> {
         let (news, listener) = unbounded_channel();
-        self.running.insert(attempt.invocation, Running { number: attempt.number, news });
+        self.running.insert(attempt.invocation, Running { number: attempt.number, about, news });
         listener
+    }
+
+    /// What is known of the invocation of an attempt that runs.
+    pub(super) fn about(&self, invocation: &InvocationId) -> Option<&Arc<About>> {
+        self.running.get(invocation).map(|running| &running.about)
+    }
+
+    pub(super) fn is_running(&self, attempt: AttemptId) -> bool {
+        self.sender(attempt).is_some()
     }
 
     /// Takes the place back; whatever still executes is stopped.
     pub(super) fn ended(&mut self, attempt: AttemptId) {
-        if self.sender(attempt).is_some() {
+        if self.is_running(attempt) {
             self.running.remove(&attempt.invocation);
         }
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use holiday_core::id::Seq;
 use holiday_core::state::StoreError;
+use prometheus_client::metrics::histogram::Histogram;
 
 use super::handle::Request;
 use super::writer::Durable;
@@ -49,6 +51,7 @@ impl Checkpointer {
         frozen: Checkpoint,
         through: Seq,
         durable: Arc<Durable>,
+        duration: Histogram,
         driver: Sender<Request>,
     ) {
         assert!(self.under_way.is_none(), "one checkpoint at a time");
@@ -56,10 +59,12 @@ impl Checkpointer {
         let write = move || {
             let finished = match durable.wait_for(through) {
                 false => Finished::GivenUp,
-                true => match frozen.write() {
-                    Ok(written) => Finished::Written(written),
-                    Err(error) => Finished::Failed(error),
-                },
+                true => {
+                    let since = Instant::now();
+                    let written = frozen.write();
+                    duration.observe(since.elapsed().as_secs_f64());
+                    written.map_or_else(Finished::Failed, Finished::Written)
+                }
             };
             drop(driver.send(Request::Checkpointed));
             finished

@@ -15,8 +15,8 @@ use holiday_core::state::State;
 use holiday_core::value::Outcome;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
+use super::watched::Watched;
 use super::writer::Release;
-use crate::store::Overlay;
 
 /// Executes attempts. One call starts one; it returns at once and the attempt goes on by itself.
 pub trait Invoker: Send + Sync + 'static {
@@ -71,7 +71,7 @@ pub struct Accepted {
 }
 
 /// The state as the host stores it.
-pub type HostState = State<Overlay>;
+pub type HostState = State<Watched>;
 
 /// A read of the state, executed by the driver between two records. What it has found is told when that is durable.
 pub(super) type Query = Box<dyn FnOnce(&HostState) -> Release + Send>;

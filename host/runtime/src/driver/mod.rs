@@ -21,9 +21,11 @@
 mod attempts;
 mod checkpoint;
 mod handle;
+mod observer;
 mod replies;
 #[cfg(test)]
 mod tests;
+mod watched;
 mod writer;
 
 use std::sync::Arc;
@@ -43,13 +45,15 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log, LogError};
+use crate::metrics::{Metrics, amount};
 use crate::store::{ACTIVE_BYTES_MAX, Overlay};
 use attempts::Attempts;
 use checkpoint::{Checkpointer, Finished};
 pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker};
 use handle::{Reply, Request, Shared};
+use observer::{About, Observer};
 use replies::Replies;
-pub use writer::Statistics;
+pub use watched::Watched;
 use writer::{Release, Writer};
 
 /// Records of one batch: what a busy driver hands to the log at once.
@@ -69,6 +73,7 @@ const NAP_MAX: Duration = Duration::from_secs(1);
 pub struct DriverConfig {
     /// Attempts that hold an instance at the same time.
     pub running_attempts_max: usize,
+    pub metrics: Metrics,
 }
 
 /// Why the driver stopped.
@@ -88,7 +93,6 @@ pub enum DriverError {
 #[derive(Debug)]
 pub struct Running {
     pub handle: Handle,
-    pub statistics: Arc<Statistics>,
     /// How it ended. A sender that was dropped means that the thread has panicked.
     pub ended: oneshot::Receiver<Result<(), DriverError>>,
 }
@@ -112,9 +116,8 @@ pub fn start<L: Log + 'static>(
 ) -> Result<Running, DriverError> {
     let (requests, received) = mpsc::channel();
     let handle = Handle { requests, shared: Arc::new(Shared::default()), generation: 0 };
-    let statistics = Arc::new(Statistics::default());
     let mut driver = Driver {
-        state: State::new(store),
+        state: State::new(Watched::new(store, &config.metrics)),
         last: Seq::ZERO,
         now: Timestamp::ZERO,
         batch: Vec::new(),
@@ -125,7 +128,8 @@ pub fn start<L: Log + 'static>(
         writer: None,
         checkpointer: Checkpointer::default(),
         handle: handle.clone(),
-        statistics: Arc::clone(&statistics),
+        observer: Observer::new(config.metrics.clone()),
+        metrics: config.metrics,
         runtime,
     };
     driver.rebuild(log)?;
@@ -134,11 +138,11 @@ pub fn start<L: Log + 'static>(
         .name("driver".to_owned())
         .spawn(move || drop(end.send(driver.run(&received))))
         .expect("the operating system gives one more thread");
-    Ok(Running { handle, statistics, ended })
+    Ok(Running { handle, ended })
 }
 
 struct Driver<L> {
-    state: State<Overlay>,
+    state: State<Watched>,
     /// The last record applied.
     last: Seq,
     /// The time of the last record.
@@ -153,7 +157,8 @@ struct Driver<L> {
     writer: Option<Writer<L>>,
     checkpointer: Checkpointer,
     handle: Handle,
-    statistics: Arc<Statistics>,
+    observer: Observer,
+    metrics: Metrics,
     runtime: tokio::runtime::Handle,
 }
 
@@ -169,7 +174,8 @@ impl<L: Log + 'static> Driver<L> {
                 engine::apply(&mut self.state, record)?;
             }
         }
-        let writer = Writer::start(log, self.last, &self.handle, &self.statistics, self.runtime.clone());
+        self.state.kv_mut().recount()?;
+        let writer = Writer::start(log, self.last, &self.handle, &self.metrics, self.runtime.clone());
         self.checkpointer.begin_after(self.state.applied()?);
         self.writer = Some(writer);
         self.publish_catalog()?;
@@ -304,10 +310,11 @@ impl<L: Log + 'static> Driver<L> {
 
     fn attempt(&mut self, attempt: AttemptId, events: Vec<Event>) -> Result<(), DriverError> {
         for event in events {
-            if matches!(event, Event::End(_) | Event::Suspend(_) | Event::Fail(_)) {
+            let is_last = matches!(event, Event::End(_) | Event::Suspend(_) | Event::Fail(_));
+            self.record(event)?;
+            if is_last {
                 self.attempts.ended(attempt);
             }
-            self.record(event)?;
         }
         Ok(())
     }
@@ -324,6 +331,7 @@ impl<L: Log + 'static> Driver<L> {
         self.last = self.last.next();
         let record = Record { seq: self.last, at: self.now, event };
         let effects = engine::apply(&mut self.state, &record)?;
+        self.observer.observe(&mut self.state, &self.attempts, &record, &effects)?;
         self.batch.push(record);
         self.carry_out(effects)
     }
@@ -356,6 +364,7 @@ impl<L: Log + 'static> Driver<L> {
             && due <= clock::now().max(self.now)
             && self.batch.len() < BATCH_RECORDS_MAX
         {
+            self.metrics.timer_lag.observe(seconds_since(due));
             self.record(Event::Wake)?;
         }
         Ok(())
@@ -364,12 +373,16 @@ impl<L: Log + 'static> Driver<L> {
     fn start_ready_attempts(&mut self) -> Result<(), DriverError> {
         while let Some(attempt) = self.attempts.next_ready() {
             let Some(loaded) = engine::load(&self.state, attempt)? else { continue };
-            let news = self.attempts.started(attempt);
+            let has_journal = !(loaded.start.commands.is_empty() && loaded.start.notifications.is_empty());
+            self.metrics.attempts_started.inc();
+            self.metrics.attempts_replayed.inc_by(u64::from(has_journal));
+            let news = self.attempts.started(attempt, Arc::new(About::new(&loaded.start.target)));
             self.invoker.start(loaded.start, news, self.handle.clone());
             self.carry_out(loaded.effects)?;
         }
         self.handle.shared.is_crowded.store(self.attempts.is_crowded(), Ordering::Relaxed);
-        self.statistics.running_attempts.store(self.attempts.running() as u64, Ordering::Relaxed);
+        self.metrics.attempts_running.set(amount(self.attempts.running()));
+        self.metrics.attempts_waiting.set(amount(self.attempts.waiting()));
         Ok(())
     }
 
@@ -379,7 +392,8 @@ impl<L: Log + 'static> Driver<L> {
             return;
         }
         let (records, releases) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.releases));
-        self.writer.as_ref().expect("set from the start").append(records, releases);
+        let notices = self.observer.take_notices();
+        self.writer.as_ref().expect("set from the start").append(records, releases, notices);
     }
 
     fn publish_catalog(&self) -> Result<(), DriverError> {
@@ -397,11 +411,12 @@ impl<L: Log + 'static> Driver<L> {
     // Checkpoints, failures and the end
 
     fn checkpoint_if_due(&mut self) -> Result<(), DriverError> {
-        if self.state.kv().active_bytes() >= ACTIVE_BYTES_MAX {
+        self.metrics.state_overlay.set(amount(self.state.kv().rows().active_bytes()));
+        if self.state.kv().rows().active_bytes() >= ACTIVE_BYTES_MAX {
             // Nothing new until the one under way has made room.
             self.checkpointed()?;
         }
-        let is_large = self.state.kv().active_bytes() >= CHECKPOINT_BYTES;
+        let is_large = self.state.kv().rows().active_bytes() >= CHECKPOINT_BYTES;
         if is_large || self.checkpointer.records_since(self.last) >= CHECKPOINT_RECORDS {
             self.checkpoint();
         }
@@ -410,8 +425,15 @@ impl<L: Log + 'static> Driver<L> {
 
     fn checkpoint(&mut self) {
         let writer = self.writer.as_ref().expect("set from the start");
-        if let Some(frozen) = self.state.kv_mut().freeze() {
-            self.checkpointer.start(frozen, self.last, writer.durable(), self.handle.requests.clone());
+        if let Some(frozen) = self.state.kv_mut().rows_mut().freeze() {
+            let duration = self.metrics.checkpoint_duration.clone();
+            self.checkpointer.start(
+                frozen,
+                self.last,
+                writer.durable(),
+                duration,
+                self.handle.requests.clone(),
+            );
         }
     }
 
@@ -419,7 +441,7 @@ impl<L: Log + 'static> Driver<L> {
     fn checkpointed(&mut self) -> Result<(), DriverError> {
         match self.checkpointer.wait() {
             Some(Finished::Written(written)) => {
-                self.state.kv_mut().checkpointed(&written)?;
+                self.state.kv_mut().rows_mut().checkpointed(&written)?;
                 // Freeing its many rows takes a while, and nobody should wait for it.
                 self.runtime.spawn_blocking(move || drop(written));
             }
@@ -428,7 +450,7 @@ impl<L: Log + 'static> Driver<L> {
             Some(Finished::GivenUp) | None => return Ok(()),
         }
         self.writer.as_ref().expect("set from the start").trim(self.checkpointer.through());
-        self.statistics.checkpoints.fetch_add(1, Ordering::Relaxed);
+        self.metrics.checkpoints.inc();
         Ok(())
     }
 
@@ -442,10 +464,11 @@ impl<L: Log + 'static> Driver<L> {
         self.handle.generation += 1;
         self.batch.clear();
         self.releases.clear();
+        self.observer.clear();
         self.replies = Replies::default();
         self.attempts.clear();
         self.finish_checkpoint()?;
-        self.state.kv_mut().revert()?;
+        self.state.kv_mut().rows_mut().revert()?;
         self.state.reset_timer_floor();
         self.rebuild(log)
     }
@@ -454,7 +477,7 @@ impl<L: Log + 'static> Driver<L> {
     /// that were never durable is given up.
     fn finish_checkpoint(&mut self) -> Result<(), DriverError> {
         match self.checkpointer.wait() {
-            Some(Finished::Written(written)) => Ok(self.state.kv_mut().checkpointed(&written)?),
+            Some(Finished::Written(written)) => Ok(self.state.kv_mut().rows_mut().checkpointed(&written)?),
             Some(Finished::Failed(error)) => Err(error.into()),
             Some(Finished::GivenUp) | None => Ok(()),
         }
@@ -472,11 +495,16 @@ impl<L: Log + 'static> Driver<L> {
             // The log has failed: the state must not get ahead of it, and the next start rebuilds it.
             return Ok(());
         }
-        if let Some(frozen) = self.state.kv_mut().freeze() {
+        if let Some(frozen) = self.state.kv_mut().rows_mut().freeze() {
             let written = frozen.write()?;
-            self.state.kv_mut().checkpointed(&written)?;
+            self.state.kv_mut().rows_mut().checkpointed(&written)?;
             self.runtime.block_on(log.trim(self.last))?;
         }
         Ok(())
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a lag of more than 2^53 milliseconds is no shorter for it")]
+fn seconds_since(due: Timestamp) -> f64 {
+    clock::now().millis_since(due) as f64 / 1_000.0
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use expect_test::expect;
 use holiday_core::attempt::{Attempt, News, Op, RunOutcome, Start, Step};
 use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, ServiceKind};
 use holiday_core::event::Invoke;
@@ -109,6 +110,7 @@ struct Fixture {
     invoker: Arc<Scripted>,
     gate: watch::Sender<bool>,
     log: MemoryLog,
+    metrics: Metrics,
     dir: TempDir,
 }
 
@@ -127,11 +129,21 @@ impl Fixture {
         let gated = Gated { log: log.clone(), is_open };
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(Scripted { runtime: runtime.clone(), started: Mutex::default() });
-        let config = DriverConfig { running_attempts_max: 4 };
+        let metrics = Metrics::default();
+        let config = DriverConfig { running_attempts_max: 4, metrics: metrics.clone() };
         let dyn_invoker: Arc<dyn Invoker> = invoker.clone();
         let running = tokio::task::spawn_blocking(move || start(gated, store, dyn_invoker, config, runtime));
         let running = running.await.expect("starting does not panic").expect("starting succeeds");
-        Fixture { running, invoker, gate, log, dir }
+        Fixture { running, invoker, gate, log, metrics, dir }
+    }
+
+    /// The metrics with these beginnings, without those that depend on time.
+    fn metrics(&self, names: &[&str]) -> String {
+        let written = self.metrics.encode().expect("it can be written");
+        let mut lines: Vec<&str> =
+            written.lines().filter(|line| names.iter().any(|name| line.starts_with(name))).collect();
+        lines.sort_unstable();
+        lines.join("\n")
     }
 
     fn handle(&self) -> &Handle {
@@ -255,4 +267,61 @@ async fn a_log_that_cannot_be_written_stops_the_host() {
     assert!(matches!(lost, Err(HandleError::Stopped)), "{lost:?}");
     let ended = soon(fixture.running.ended).await.expect("no panic");
     assert!(matches!(ended, Err(DriverError::Append(AppendError::Io(_)))), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_becomes_of_invocations_is_counted() {
+    const COUNTS: [&str; 3] = ["holiday_invocations", "holiday_attempts", "holiday_run_steps"];
+    let fixture = Fixture::new().await;
+    for (number, handler) in [(1, "echo"), (2, "run"), (3, "sleep")] {
+        soon(fixture.handle().call(invoke(number, handler))).await.expect("answered");
+    }
+    let mut later = invoke(4, "echo");
+    later.delay_ms = Some(600_000);
+    let scheduled = soon(fixture.handle().send(later)).await.expect("accepted");
+    expect![[r#"
+        holiday_attempts_replayed_total 1
+        holiday_attempts_running 0
+        holiday_attempts_started_total 4
+        holiday_attempts_suspended_total 1
+        holiday_attempts_waiting 0
+        holiday_invocations_accepted_total{service="svc"} 4
+        holiday_invocations_completed_total{service="svc",outcome="success"} 3
+        holiday_invocations{status="backing-off"} 0
+        holiday_invocations{status="inboxed"} 0
+        holiday_invocations{status="paused"} 0
+        holiday_invocations{status="running"} 0
+        holiday_invocations{status="scheduled"} 1
+        holiday_invocations{status="suspended"} 0
+        holiday_run_steps_total{outcome="success"} 1"#]].assert_eq(&fixture.metrics(&COUNTS));
+
+    // A new process counts what it does itself, and finds the invocation that has not ended.
+    let fixture = fixture.restart().await;
+    expect![[r#"
+        holiday_attempts_replayed_total 0
+        holiday_attempts_running 0
+        holiday_attempts_started_total 0
+        holiday_attempts_suspended_total 0
+        holiday_attempts_waiting 0
+        holiday_invocations{status="backing-off"} 0
+        holiday_invocations{status="inboxed"} 0
+        holiday_invocations{status="paused"} 0
+        holiday_invocations{status="running"} 0
+        holiday_invocations{status="scheduled"} 1
+        holiday_invocations{status="suspended"} 0"#]].assert_eq(&fixture.metrics(&COUNTS));
+    soon(fixture.handle().cancel(scheduled.invocation)).await.expect("it has not begun");
+    soon(fixture.handle().query(|_| ())).await.expect("what was told before is counted");
+    expect![[r#"
+        holiday_attempts_replayed_total 0
+        holiday_attempts_running 0
+        holiday_attempts_started_total 0
+        holiday_attempts_suspended_total 0
+        holiday_attempts_waiting 0
+        holiday_invocations_completed_total{service="svc",outcome="cancelled"} 1
+        holiday_invocations{status="backing-off"} 0
+        holiday_invocations{status="inboxed"} 0
+        holiday_invocations{status="paused"} 0
+        holiday_invocations{status="running"} 0
+        holiday_invocations{status="scheduled"} 0
+        holiday_invocations{status="suspended"} 0"#]].assert_eq(&fixture.metrics(&COUNTS));
 }

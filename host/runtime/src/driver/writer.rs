@@ -3,7 +3,6 @@
 //! Invariant: a release runs only after every record that was handed over with it, or before it, is durable.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -13,7 +12,9 @@ use holiday_core::event::Record;
 use holiday_core::id::Seq;
 
 use super::handle::{Handle, Request};
+use super::observer::Notice;
 use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log};
+use crate::metrics::Metrics;
 
 /// Batches that wait for the writer; the driver waits beyond that.
 pub(super) const BATCHES_WAITING_MAX: usize = 64;
@@ -24,19 +25,6 @@ const COMPANY_MAX: Duration = Duration::from_millis(5);
 
 /// Something that leaves the host: a reply, an answer, the permit to enter a step.
 pub(super) type Release = Box<dyn FnOnce() + Send>;
-
-/// What the driver has done since it started.
-#[derive(Debug, Default)]
-pub struct Statistics {
-    /// Batches made durable, each with one commit of the log.
-    pub durable_commits: AtomicU64,
-    /// Records made durable.
-    pub durable_records: AtomicU64,
-    /// Checkpoints of the state.
-    pub checkpoints: AtomicU64,
-    /// Attempts that hold an instance now.
-    pub running_attempts: AtomicU64,
-}
 
 /// How far the log is durable, for those who wait on other threads.
 #[derive(Debug)]
@@ -66,7 +54,7 @@ impl Durable {
 }
 
 enum Order {
-    Append { records: Vec<Record>, releases: Vec<Release> },
+    Append { records: Vec<Record>, releases: Vec<Release>, notices: Vec<Notice> },
     Trim(Seq),
 }
 
@@ -89,7 +77,7 @@ impl<L: Log + 'static> Writer<L> {
         log: L,
         last: Seq,
         handle: &Handle,
-        statistics: &Arc<Statistics>,
+        metrics: &Metrics,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let (orders, received) = mpsc::sync_channel(BATCHES_WAITING_MAX);
@@ -101,7 +89,7 @@ impl<L: Log + 'static> Writer<L> {
             log,
             last,
             durable: Arc::clone(&durable),
-            statistics: Arc::clone(statistics),
+            metrics: metrics.clone(),
             driver: handle.requests.clone(),
             runtime,
         };
@@ -112,10 +100,10 @@ impl<L: Log + 'static> Writer<L> {
         Writer { orders, durable, thread }
     }
 
-    /// Has records made durable, and then `releases` run. Waits while too many batches are on their way.
-    pub(super) fn append(&self, records: Vec<Record>, releases: Vec<Release>) {
+    /// Has records made durable, then `releases` run and `notices` told. Waits while too many batches are on their way.
+    pub(super) fn append(&self, records: Vec<Record>, releases: Vec<Release>, notices: Vec<Notice>) {
         // A writer that has stopped has told the driver why; what waits for it will never be released.
-        drop(self.orders.send(Order::Append { records, releases }));
+        drop(self.orders.send(Order::Append { records, releases, notices }));
     }
 
     /// Lets the log forget what a checkpoint contains.
@@ -142,7 +130,7 @@ struct Work<L> {
     log: L,
     last: Seq,
     durable: Arc<Durable>,
-    statistics: Arc<Statistics>,
+    metrics: Metrics,
     driver: Sender<Request>,
     runtime: tokio::runtime::Handle,
 }
@@ -155,6 +143,7 @@ impl<L: Log> Work<L> {
                 break;
             }
             group.releases.into_iter().for_each(|release| release());
+            group.notices.iter().for_each(|notice| notice.tell(&self.metrics));
             if let Some(through) = group.trim {
                 self.trim(through);
             }
@@ -165,13 +154,20 @@ impl<L: Log> Work<L> {
 
     fn append(&mut self, records: Vec<Record>) -> Result<(), AppendError> {
         for batch in records.chunks(LOG_BATCH_RECORDS_MAX) {
+            let since = Instant::now();
             self.last = self.runtime.block_on(self.log.append(self.last, batch))?;
-            self.statistics.durable_commits.fetch_add(1, Ordering::Relaxed);
-            self.statistics.durable_records.fetch_add(batch.len() as u64, Ordering::Relaxed);
+            self.count(batch.len(), since.elapsed());
             let through = self.last;
             self.durable.advance(|it| it.through = through);
         }
         Ok(())
+    }
+
+    fn count(&self, records: usize, took: Duration) {
+        self.metrics.log_commits.inc();
+        self.metrics.log_records.inc_by(records as u64);
+        self.metrics.log_batch.observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+        self.metrics.log_commit_duration.observe(took.as_secs_f64());
     }
 
     /// Forgetting only saves space: if it fails, the next checkpoint tries again.
@@ -187,6 +183,7 @@ impl<L: Log> Work<L> {
 struct Group {
     records: Vec<Record>,
     releases: Vec<Release>,
+    notices: Vec<Notice>,
     trim: Option<Seq>,
 }
 
@@ -214,9 +211,10 @@ impl Group {
 
     fn add(&mut self, order: Order) {
         match order {
-            Order::Append { mut records, mut releases } => {
+            Order::Append { mut records, mut releases, mut notices } => {
                 self.records.append(&mut records);
                 self.releases.append(&mut releases);
+                self.notices.append(&mut notices);
             }
             Order::Trim(through) => self.trim = Some(through),
         }

@@ -24,16 +24,22 @@ use super::delay;
 use super::directory::Destination;
 use super::error::Error;
 use super::path::{Address, Form};
+use super::watch::Watch;
 use super::{Ingress, headers, input};
+use crate::metrics::label::Asked;
 
 pub(super) async fn invoke(
     ingress: &Ingress,
     address: &Address<'_>,
     parts: &Parts,
     body: Body,
+    watch: &mut Watch,
 ) -> Result<Response, Error> {
     let directory = ingress.directory();
     let destination = directory.find(address)?;
+    if destination.is_one_way {
+        watch.asks(Asked::SEND);
+    }
     check_method(destination, address.form, &parts.method)?;
     let delay_ms = delay::of_query(parts.uri.query())?;
     if delay_ms.is_some() && !destination.is_one_way {

@@ -33,6 +33,10 @@ impl Error {
         Error { status, code, message: message.into(), allow: None }
     }
 
+    pub(super) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
     pub(super) fn bad_request(code: ErrorCode, message: impl Into<String>) -> Self {
         Error::new(StatusCode::BAD_REQUEST, code, message)
     }

@@ -29,8 +29,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tower::ServiceExt as _;
 
-use crate::driver::{self, DriverConfig, Handle, Invoker};
+use crate::driver::{self, DriverConfig, Handle, HostState, Invoker};
 use crate::log::MemoryLog;
+use crate::metrics::Metrics;
 use crate::store::Overlay;
 
 /// Headers that the tests show.
@@ -50,7 +51,7 @@ impl Host {
         let runtime = Runtime::new().expect("a runtime");
         let database = redb::Database::builder().create_with_backend(InMemoryBackend::new());
         let store = Overlay::new(database.expect("a database in memory")).expect("an empty state");
-        let config = DriverConfig { running_attempts_max: 100 };
+        let config = DriverConfig { running_attempts_max: 100, metrics: Metrics::default() };
         let running =
             driver::start(MemoryLog::new(), store, Arc::new(Handlers), config, runtime.handle().clone());
         let handle = running.expect("an empty log").handle;
@@ -86,7 +87,7 @@ impl Host {
     /// What is to be done until it is so, such as a handler that has to get somewhere first.
     pub(crate) fn until<T: Send + 'static>(
         &self,
-        is_so: impl Fn(&holiday_core::state::State<Overlay>) -> Option<T> + Clone + Send + 'static,
+        is_so: impl Fn(&HostState) -> Option<T> + Clone + Send + 'static,
     ) -> T {
         loop {
             let found = self.runtime.block_on(self.handle.query(is_so.clone()));
@@ -117,7 +118,7 @@ impl Host {
         self.ids.lock().expect("no panic")[number - 1].parse().expect("an id that was shown")
     }
 
-    fn ask(&self, request: &str) -> String {
+    pub(crate) fn ask(&self, request: &str) -> String {
         let asked = self.read(request);
         let answer = self.runtime.block_on(async { self.show(self.answer(asked).await).await });
         format!("{request}\n{}", self.number(&answer))

@@ -25,6 +25,7 @@ mod path;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,10 +39,12 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 
 use crate::driver::Handle;
+use crate::metrics::Metrics;
 use budget::Budget;
 use directory::{Directories, Directory};
 use error::Error;
 use path::Route;
+use watch::Watch;
 
 /// Requests that are being served at the same time, those included that wait for an outcome; the next one
 /// is refused with 503.
@@ -97,14 +100,15 @@ impl Default for IngressConfig {
 }
 
 /// Builds the router that serves callers.
-pub fn router(handle: Handle, config: IngressConfig) -> Router {
+pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics) -> Router {
     let ingress = Ingress {
         directories: Directories::new(handle.catalog()),
-        requests: Budget::new(config.in_flight_requests_max),
-        body_bytes: Budget::new(config.in_flight_body_bytes_max),
+        requests: Budget::new(config.in_flight_requests_max, metrics.ingress_requests_in_flight.clone()),
+        body_bytes: Budget::new(config.in_flight_body_bytes_max, metrics.ingress_body_in_flight.clone()),
         checks: Semaphore::new(LARGE_CHECKS_MAX),
         handle,
         config,
+        metrics,
     };
     Router::new().fallback(serve).with_state(Arc::new(ingress))
 }
@@ -119,6 +123,7 @@ struct Ingress {
     body_bytes: Budget,
     /// Turns to check large inputs.
     checks: Semaphore,
+    metrics: Metrics,
 }
 
 impl Ingress {
@@ -128,12 +133,19 @@ impl Ingress {
 }
 
 async fn serve(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
-    answer(&ingress, request).await.unwrap_or_else(|error| error.into_response())
+    let mut watch = Watch::start(ingress.metrics.clone());
+    let response = answer(&ingress, request, &mut watch).await.unwrap_or_else(|error| {
+        watch.refused(&error);
+        error.into_response()
+    });
+    watch.answered(&response);
+    response
 }
 
-async fn answer(ingress: &Ingress, request: Request) -> Result<Response, Error> {
+async fn answer(ingress: &Ingress, request: Request, watch: &mut Watch) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let route = path::parse(parts.uri.path())?;
+    watch.asks(watch::asked(&route));
     if route == Route::Health {
         require(&parts, Method::GET, "GET")?;
         return health(ingress).await;
@@ -143,7 +155,7 @@ async fn answer(ingress: &Ingress, request: Request) -> Result<Response, Error> 
         return Err(Error::overloaded(format!("the host serves {max} requests already; try again later")));
     };
     match route {
-        Route::Invoke(address) => call::invoke(ingress, &address, &parts, body).await,
+        Route::Invoke(address) => call::invoke(ingress, &address, &parts, body, watch).await,
         Route::Outcome(named, wait) => {
             require(&parts, Method::GET, "GET")?;
             attach::outcome(ingress, named, wait, &parts).await

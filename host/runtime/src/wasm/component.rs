@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use holiday_core::deployment::Service;
 use holiday_core::id::{DeploymentId, Digest};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tracing::{debug, warn};
@@ -21,6 +23,7 @@ use super::error::ComponentError;
 use super::files::Files;
 use super::sandbox::{self, Sandbox};
 use super::{compile, discovery, limits};
+use crate::metrics;
 
 /// The directory of the components, within the data directory.
 const DIRECTORY: &str = "components";
@@ -78,6 +81,18 @@ pub struct Components {
     loading: tokio::sync::Mutex<()>,
 }
 
+/// The right to one instance; dropping it gives it back.
+pub(super) struct Instance<'a> {
+    _permit: SemaphorePermit<'a>,
+    in_use: &'a Gauge,
+}
+
+impl Drop for Instance<'_> {
+    fn drop(&mut self) {
+        self.in_use.dec();
+    }
+}
+
 #[derive(Default)]
 struct Loaded {
     guests: BTreeMap<DeploymentId, (Arc<Guest>, u64)>,
@@ -121,7 +136,7 @@ impl Components {
             Ok(())
         })
         .await?;
-        self.loaded().insert(DeploymentId::of(&digest), guest);
+        self.hold(DeploymentId::of(&digest), guest);
         Ok(prepared)
     }
 
@@ -175,7 +190,7 @@ impl Components {
             Ok(guest)
         })
         .await?;
-        self.loaded().insert(deployment, Arc::clone(&guest));
+        self.hold(deployment, Arc::clone(&guest));
         Ok(guest)
     }
 
@@ -201,8 +216,12 @@ impl Components {
     }
 
     /// Waits until there may be one more instance.
-    pub(super) async fn instance(&self) -> Result<SemaphorePermit<'_>, ComponentError> {
-        self.instances.acquire().await.map_err(|error| ComponentError::Internal(error.to_string()))
+    pub(super) async fn instance(&self) -> Result<Instance<'_>, ComponentError> {
+        let permit = self.instances.acquire().await;
+        let permit = permit.map_err(|error| ComponentError::Internal(error.to_string()))?;
+        let in_use = &self.config.metrics.wasm_instances;
+        in_use.inc();
+        Ok(Instance { _permit: permit, in_use })
     }
 
     /// Takes the machine code that is kept, or makes it. Blocks for as long as that takes.
@@ -214,7 +233,12 @@ impl Components {
         let kept = self.files.read_code(digest).and_then(|code| compile::from_code(&self.engine, &code));
         let component = match kept {
             Some(component) => component,
-            None => compile::compile(&self.engine, &bytes()?)?,
+            None => {
+                let (bytes, since) = (bytes()?, Instant::now());
+                let compiled = compile::compile(&self.engine, &bytes)?;
+                self.config.metrics.component_compile_duration.observe(since.elapsed().as_secs_f64());
+                compiled
+            }
         };
         let pre = compile::link(&self.linker, &component)?;
         debug!(%digest, "component loaded");
@@ -230,6 +254,12 @@ impl Components {
         if let Err(error) = code.and_then(|code| self.files.keep_code(digest, &code)) {
             warn!(%digest, %error, "the machine code of a component could not be kept");
         }
+    }
+
+    fn hold(&self, deployment: DeploymentId, guest: Arc<Guest>) {
+        let mut loaded = self.loaded();
+        loaded.insert(deployment, guest);
+        self.config.metrics.components_loaded.set(metrics::amount(loaded.guests.len()));
     }
 
     fn loaded(&self) -> MutexGuard<'_, Loaded> {

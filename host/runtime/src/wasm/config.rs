@@ -2,6 +2,7 @@
 
 use super::http::AllowedHosts;
 use super::limits;
+use crate::metrics::Metrics;
 
 /// The bounds of the sandbox and what guests are given.
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub struct WasmConfig {
     pub memory_bytes_max: usize,
     pub cpu_budget_ms: u64,
     pub guest: GuestConfig,
+    /// What counts instances and what guests do.
+    pub metrics: Metrics,
 }
 
 impl Default for WasmConfig {
@@ -19,6 +22,7 @@ impl Default for WasmConfig {
             memory_bytes_max: limits::GUEST_MEMORY_BYTES_MAX,
             cpu_budget_ms: limits::CPU_BUDGET_MS,
             guest: GuestConfig::default(),
+            metrics: Metrics::default(),
         }
     }
 }

@@ -12,6 +12,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default
 
 use super::limits;
 use super::mirror::Mirror;
+use crate::metrics::Metrics;
+use crate::metrics::label::Fetch;
 
 /// Where guests may send HTTP requests. An entry is a host (`api.example.com`), a host and port
 /// (`localhost:8080`), all subdomains of a domain (`*.example.com`), or every host (`*`).
@@ -105,12 +107,13 @@ impl FromStr for AllowedHost {
 pub(super) struct Gate {
     mirror: Arc<Mirror>,
     allowed: AllowedHosts,
+    metrics: Metrics,
     has_refused: bool,
 }
 
 impl Gate {
-    pub(super) fn new(mirror: Arc<Mirror>, allowed: AllowedHosts) -> Self {
-        Gate { mirror, allowed, has_refused: false }
+    pub(super) fn new(mirror: Arc<Mirror>, allowed: AllowedHosts, metrics: Metrics) -> Self {
+        Gate { mirror, allowed, metrics, has_refused: false }
     }
 
     /// Whether the guest may be waiting for the answer to a request it was refused.
@@ -149,9 +152,15 @@ impl WasiHttpHooks for Gate {
     ) -> Sending {
         let checked = self.check(request.uri());
         self.has_refused |= checked.is_err();
+        let metrics = self.metrics.clone();
         Box::new(async move {
-            checked.map_err(|why| Error::InternalError(Some(why)))?;
-            let (response, transfer) = default_send_request(request, Some(bounded(options))).await?;
+            if let Err(why) = checked {
+                metrics.guest_request(Fetch::REFUSED);
+                return Err(Error::InternalError(Some(why)));
+            }
+            let sent = default_send_request(request, Some(bounded(options))).await;
+            metrics.guest_request(if sent.is_ok() { Fetch::ANSWERED } else { Fetch::FAILED });
+            let (response, transfer) = sent?;
             Ok((response.map(BodyExt::boxed_unsync), Box::new(transfer) as Transfer))
         })
     }
@@ -204,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let gate = Gate::new(Arc::default(), AllowedHosts::default());
+        let gate = Gate::new(Arc::default(), AllowedHosts::default(), Metrics::default());
         let refusal = gate.check(&Uri::from_static("http://localhost:8080/pay")).expect_err("it is refused");
         assert!(refusal.starts_with("HH0020: "), "{refusal}");
     }

@@ -120,7 +120,7 @@ impl Sandbox {
             cpu,
             wasi: wasi::context(&config.guest, seed, &mirror, stdout.clone(), stderr.clone()),
             http: WasiHttpCtx::new(),
-            gate: Gate::new(Arc::clone(&mirror), config.guest.allowed_hosts.clone()),
+            gate: Gate::new(Arc::clone(&mirror), config.guest.allowed_hosts.clone(), config.metrics.clone()),
             stdout,
             stderr,
             execution,

@@ -9,6 +9,7 @@ use http::Request;
 
 use super::harness::Host;
 use super::{CHECKED_AT_ONCE_BYTES_MAX, IngressConfig, router};
+use crate::metrics::Metrics;
 
 mod outcomes;
 
@@ -17,7 +18,7 @@ fn host() -> Host {
 }
 
 fn host_with(config: IngressConfig) -> Host {
-    Host::start(|handle| router(handle, config))
+    Host::start(|handle| router(handle, config, Metrics::default()))
 }
 
 fn check(requests: &[&str], expected: Expect) {

@@ -62,6 +62,10 @@ pub(crate) struct Setup {
     pub(crate) allowed_hosts: Vec<String>,
     /// Run `dev` on this folder instead of `serve`.
     pub(crate) dev: Option<PathBuf>,
+    /// More options of the command.
+    pub(crate) options: Vec<String>,
+    /// Variables of the host's own environment.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -77,6 +81,16 @@ impl Setup {
     pub(crate) fn effects(mut self, ledger: SocketAddr) -> Self {
         self.allowed_hosts.push(ledger.to_string());
         self.env("EFFECTS_URL", &format!("http://{ledger}/effects"))
+    }
+
+    pub(crate) fn options(mut self, options: &[&str]) -> Self {
+        self.options.extend(options.iter().map(|option| (*option).to_owned()));
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
@@ -157,6 +171,7 @@ impl TestHost {
         for host in &self.setup.allowed_hosts {
             command.args(["--allow-host", host]);
         }
+        command.args(&self.setup.options).envs(self.setup.variables.iter().cloned());
         command
     }
 
@@ -235,6 +250,19 @@ impl TestHost {
     /// The host's standard output and error so far, over all its lives.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The lines of the log with this text in them, once there are so many.
+    pub(crate) async fn lines_with(&self, text: &str, count: usize) -> Vec<String> {
+        loop {
+            let log = self.log();
+            let lines: Vec<String> =
+                log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect();
+            if lines.len() >= count {
+                return lines;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// Every socket of the process is bound to 127.0.0.1.

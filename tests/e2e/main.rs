@@ -11,6 +11,7 @@ mod holiday;
 mod http;
 mod kill;
 mod ledger;
+mod observability;
 mod replay;
 mod shutdown;
 mod sleepers;

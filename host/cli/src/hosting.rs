@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use holiday_core::deployment::{Revision, ServiceKind};
 use holiday_runtime::host::{Config, Host};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
+use crate::logging::{self, LogFormat};
 use crate::output;
 use crate::try_it;
 
@@ -64,12 +64,6 @@ pub(crate) struct Hosting {
     log_format: LogFormat,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 fn parse_env(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -80,7 +74,7 @@ fn parse_env(text: &str) -> std::result::Result<(String, String), String> {
 impl Hosting {
     /// Starts logging and the host.
     pub(crate) async fn start(&self) -> Result<Host> {
-        start_logging(self.log_format)?;
+        logging::start(self.log_format)?;
         let config = Config {
             data_dir: self.data_dir.clone(),
             ingress: self.ingress,
@@ -91,21 +85,6 @@ impl Hosting {
         };
         Ok(Host::start(config).await?)
     }
-}
-
-fn start_logging(format: LogFormat) -> Result<()> {
-    let filter = match std::env::var("HOLIDAY_LOG") {
-        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
-            Failure::misuse(format!("HOLIDAY_LOG is '{filter}', which is not a log filter: {error}"))
-        })?,
-        Err(_) => EnvFilter::new("info"),
-    };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => lines.json().init(),
-    }
-    Ok(())
 }
 
 /// Compiles and registers components, and shows how that goes.

@@ -15,6 +15,7 @@ mod guests;
 mod help;
 mod hosting;
 mod invocations;
+mod logging;
 mod output;
 mod serve;
 mod services;

@@ -1,6 +1,7 @@
 //! The shell of holiday-host: everything around the pure core that touches files, sockets, clocks and wasm.
 
 pub mod admin;
+pub mod chronicle;
 pub mod clock;
 mod complaint;
 pub mod driver;

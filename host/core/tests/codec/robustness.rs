@@ -59,6 +59,16 @@ fn flipped_bits_do_not_panic() {
 }
 
 #[test]
+fn the_beginning_of_a_row_is_read_without_the_rest() {
+    let invocation = values::invocations().remove(0);
+    let row = codec::encode(&invocation);
+    assert_eq!(codec::decode_first::<String>(&row), Some(invocation.target.service));
+    assert_eq!(codec::decode_first::<String>(&row[..3]), None);
+    assert_eq!(codec::decode_first::<String>(&[]), None);
+    assert_eq!(codec::decode_first::<String>(&[codec::VERSION + 1, 1, b's']), None);
+}
+
+#[test]
 fn bytes_behind_a_value_are_an_error() {
     let mut bytes = codec::encode(&values::lock());
     bytes.push(0);

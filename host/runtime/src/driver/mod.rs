@@ -376,7 +376,9 @@ impl<L: Log + 'static> Driver<L> {
             let has_journal = !(loaded.start.commands.is_empty() && loaded.start.notifications.is_empty());
             self.metrics.attempts_started.inc();
             self.metrics.attempts_replayed.inc_by(u64::from(has_journal));
-            let news = self.attempts.started(attempt, Arc::new(About::new(&loaded.start.target)));
+            let news = self
+                .attempts
+                .started(attempt, Arc::new(About::new(attempt.invocation, &loaded.start.target)));
             self.invoker.start(loaded.start, news, self.handle.clone());
             self.carry_out(loaded.effects)?;
         }

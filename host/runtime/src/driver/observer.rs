@@ -7,18 +7,21 @@
 use std::sync::Arc;
 
 use holiday_core::effect::Effect;
-use holiday_core::event::{Event, Record};
-use holiday_core::id::InvocationId;
-use holiday_core::invocation::Invocation;
+use holiday_core::event::{Event, Fail, Record, RunFailed};
+use holiday_core::id::{EntryIndex, InvocationId};
+use holiday_core::invocation::{FailingRun, Invocation, Lifecycle, RunRetry, Status};
+use holiday_core::journal::Command;
 use holiday_core::state::key;
 use holiday_core::state::{Kv as _, State, StoreError, codec};
 use holiday_core::target::Target;
-use holiday_core::value::{self, Failure};
+use holiday_core::time::Timestamp;
+use holiday_core::value::{Failure, Outcome};
 
 use super::attempts::Attempts;
-use super::watched::{Changes, Watched};
+use super::watched::{Change, Changes, Watched};
+use crate::chronicle::{self, Subject};
 use crate::metrics::Metrics;
-use crate::metrics::label::{Outcome, Step};
+use crate::metrics::label;
 
 #[derive(Debug)]
 pub(super) struct Observer {
@@ -30,16 +33,21 @@ pub(super) struct Observer {
 /// What is told of an invocation whenever it is mentioned.
 #[derive(Debug)]
 pub(super) struct About {
+    invocation: InvocationId,
     /// `<service>/<handler>`.
     method: String,
 }
 
 impl About {
-    pub(super) fn new(target: &Target) -> Self {
-        About { method: format!("{}/{}", target.service, target.handler) }
+    pub(super) fn new(invocation: InvocationId, target: &Target) -> Self {
+        About { invocation, method: format!("{}/{}", target.service, target.handler) }
     }
 
-    /// A name of a service has no `/`.
+    fn subject(&self) -> Subject<'_> {
+        Subject { method: &self.method, invocation: self.invocation }
+    }
+
+    /// The name of a service has no `/`.
     fn service(&self) -> &str {
         self.method.split_once('/').map_or(&self.method, |(service, _)| service)
     }
@@ -54,7 +62,24 @@ pub(super) struct Notice {
 
 #[derive(Debug)]
 enum What {
-    Ended(Outcome),
+    AttemptFailed { attempt: u32, error: String, next_in_ms: Option<u64> },
+    StepFailed { attempt: u32, step: String, error: String, next_in_ms: Option<u64> },
+    Paused { reason: String },
+    Resumed,
+    Cancelling,
+    Succeeded,
+    Failed { error: String },
+    Cancelled,
+    Killed,
+}
+
+/// What there is to look at after a record was applied.
+struct Seen<'a> {
+    state: &'a State<Watched>,
+    attempts: &'a Attempts,
+    record: &'a Record,
+    effects: &'a [Effect],
+    changes: &'a Changes,
 }
 
 impl Observer {
@@ -70,20 +95,10 @@ impl Observer {
         record: &Record,
         effects: &[Effect],
     ) -> Result<(), StoreError> {
-        self.count(attempts, &record.event);
         let changes = state.kv_mut().take_changes();
-        for change in &changes.all {
-            match (change.from, change.to) {
-                (None, Some(_)) => self.begun(state, &change.invocation)?,
-                (_, None) => {
-                    let about = about(state, attempts, &changes, &change.invocation)?;
-                    let what = What::Ended(outcome(effects, &change.invocation));
-                    self.notices.push(Notice { about, what });
-                }
-                (Some(_), Some(_)) => {}
-            }
-        }
-        Ok(())
+        let seen = Seen { state, attempts, record, effects, changes: &changes };
+        self.look_at_event(&seen)?;
+        changes.all.iter().try_for_each(|change| self.look_at_change(&seen, change))
     }
 
     /// What is to be told when the records so far are durable.
@@ -96,71 +111,176 @@ impl Observer {
         self.notices.clear();
     }
 
-    /// Counts what an attempt did, unless it is no longer listened to.
-    fn count(&self, attempts: &Attempts, event: &Event) {
-        match event {
-            Event::RunCompleted(it) if attempts.is_running(it.attempt) => {
+    /// What attempts did, unless they are no longer listened to, and what was asked for.
+    fn look_at_event(&mut self, seen: &Seen<'_>) -> Result<(), StoreError> {
+        match &seen.record.event {
+            Event::RunCompleted(it) if seen.attempts.is_running(it.attempt) => {
                 self.metrics.step_executed(match it.outcome {
-                    value::Outcome::Success(_) => Step::Success,
-                    value::Outcome::Failure(_) => Step::Failure,
+                    Outcome::Success(_) => label::Step::Success,
+                    Outcome::Failure(_) => label::Step::Failure,
                 });
             }
-            Event::RunFailed(it) if attempts.is_running(it.attempt) => {
-                self.metrics.step_executed(Step::Retry);
+            Event::RunFailed(it) if seen.attempts.is_running(it.attempt) => {
+                self.metrics.step_executed(label::Step::Retry);
+                let what = seen.step_failed(it)?;
+                self.note(seen, &it.attempt.invocation, what)?;
             }
-            Event::Suspend(it) if attempts.is_running(it.attempt) => {
+            Event::Suspend(it) if seen.attempts.is_running(it.attempt) => {
                 self.metrics.attempts_suspended.inc();
+                if let Some(about) = seen.attempts.about(&it.attempt.invocation) {
+                    chronicle::suspended(about.subject(), it.attempt.number);
+                }
             }
-            Event::Fail(it) if attempts.is_running(it.attempt) => self.metrics.attempt_failed(&it.message),
+            Event::Fail(it) if seen.attempts.is_running(it.attempt) => {
+                self.metrics.attempt_failed(&it.message);
+                let what = seen.attempt_failed(it)?;
+                self.note(seen, &it.attempt.invocation, what)?;
+            }
+            Event::Cancel { invocation } => self.note(seen, invocation, What::Cancelling)?,
+            Event::Commands(it) => {
+                for command in &it.commands {
+                    if let Command::Cancel { invocation } = command {
+                        self.note(seen, invocation, What::Cancelling)?;
+                    }
+                }
+            }
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn look_at_change(&mut self, seen: &Seen<'_>, change: &Change) -> Result<(), StoreError> {
+        let invocation = &change.invocation;
+        match (change.from, change.to) {
+            (None, Some(_)) => self.begun(seen, invocation),
+            (_, None) => self.note(seen, invocation, seen.ended(invocation)),
+            (_, Some(label::Status::Paused)) => {
+                let reason = match seen.status(invocation)? {
+                    Some(Status::Paused(paused)) => paused.reason,
+                    // The record has had it go on already.
+                    Some(_) | None => return Ok(()),
+                };
+                self.note(seen, invocation, What::Paused { reason })
+            }
+            (Some(label::Status::Paused), Some(_)) => self.note(seen, invocation, What::Resumed),
+            (Some(_), Some(_)) => Ok(()),
         }
     }
 
-    fn begun(&self, state: &State<Watched>, invocation: &InvocationId) -> Result<(), StoreError> {
-        let row = state.kv().get(&key::invocation(invocation))?;
+    fn begun(&self, seen: &Seen<'_>, invocation: &InvocationId) -> Result<(), StoreError> {
+        let row = seen.state.kv().get(&key::invocation(invocation))?;
         // The name of its service is what its row begins with.
         if let Some(service) = row.and_then(|row| codec::decode_first::<String>(&row)) {
             self.metrics.invocation_accepted(&service);
         }
         Ok(())
     }
+
+    /// Has something told of an invocation, if it is known at all.
+    fn note(&mut self, seen: &Seen<'_>, invocation: &InvocationId, what: What) -> Result<(), StoreError> {
+        let about = seen.about(invocation)?;
+        self.notices.extend(about.map(|about| Notice { about, what }));
+        Ok(())
+    }
+}
+
+impl Seen<'_> {
+    /// What is known of an invocation: from its attempt, or else from its row, which may have gone with this record.
+    fn about(&self, invocation: &InvocationId) -> Result<Option<Arc<About>>, StoreError> {
+        if let Some(about) = self.attempts.about(invocation) {
+            return Ok(Some(Arc::clone(about)));
+        }
+        let row: Option<Invocation> = match self.changes.forgotten(invocation) {
+            Some(row) => Some(codec::decode(row, || format!("of invocation {invocation}"))?),
+            None => self.state.invocation(invocation)?,
+        };
+        Ok(row.map(|row| Arc::new(About::new(*invocation, &row.target))))
+    }
+
+    fn lifecycle(&self, invocation: &InvocationId) -> Result<Option<Lifecycle>, StoreError> {
+        self.state.lifecycle(invocation)
+    }
+
+    fn status(&self, invocation: &InvocationId) -> Result<Option<Status>, StoreError> {
+        Ok(self.lifecycle(invocation)?.map(|it| it.status))
+    }
+
+    fn attempt_failed(&self, it: &Fail) -> Result<What, StoreError> {
+        let next_in_ms = match self.status(&it.attempt.invocation)? {
+            Some(Status::BackingOff(it)) => Some(self.millis_until(it.until)),
+            Some(_) | None => None,
+        };
+        Ok(What::AttemptFailed { attempt: it.attempt.number, error: it.message.clone(), next_in_ms })
+    }
+
+    fn step_failed(&self, it: &RunFailed) -> Result<What, StoreError> {
+        let invocation = &it.attempt.invocation;
+        let next_in_ms = match self.failing(invocation, it.run)?.map(|failing| failing.retry) {
+            Some(RunRetry::At(at)) => Some(self.millis_until(at)),
+            Some(RunRetry::Due | RunRetry::Exhausted) | None => None,
+        };
+        let step = match self.state.command(invocation, it.run)?.map(|entry| entry.command) {
+            Some(Command::Run { name, .. }) => name,
+            Some(_) | None => String::new(),
+        };
+        Ok(What::StepFailed { attempt: it.attempt.number, step, error: it.message.clone(), next_in_ms })
+    }
+
+    fn failing(&self, invocation: &InvocationId, run: EntryIndex) -> Result<Option<FailingRun>, StoreError> {
+        Ok(self.lifecycle(invocation)?.and_then(|mut it| it.failing_runs.remove(&run)))
+    }
+
+    /// How an invocation ended: those who wait for it are told.
+    fn ended(&self, ended: &InvocationId) -> What {
+        let answer = self.effects.iter().find_map(|effect| match effect {
+            Effect::Answer { invocation, outcome } if invocation == ended => Some(outcome),
+            _ => None,
+        });
+        match answer {
+            Some(Outcome::Failure(failure)) if *failure == Failure::cancelled() => What::Cancelled,
+            Some(Outcome::Failure(failure)) if *failure == Failure::killed() => What::Killed,
+            Some(Outcome::Failure(failure)) => What::Failed { error: failure.to_string() },
+            Some(Outcome::Success(_)) | None => What::Succeeded,
+        }
+    }
+
+    fn millis_until(&self, later: Timestamp) -> u64 {
+        later.millis_since(self.record.at)
+    }
 }
 
 impl Notice {
+    /// Tells it, now that it is durable.
     pub(super) fn tell(&self, metrics: &Metrics) {
-        match self.what {
-            What::Ended(outcome) => metrics.invocation_completed(self.about.service(), outcome),
+        let about = &self.about;
+        let subject = about.subject();
+        let completed = |outcome| metrics.invocation_completed(about.service(), outcome);
+        match &self.what {
+            What::AttemptFailed { attempt, error, next_in_ms } => {
+                chronicle::attempt_failed(subject, *attempt, error, *next_in_ms);
+            }
+            What::StepFailed { attempt, step, error, next_in_ms } => {
+                chronicle::step_failed(subject, *attempt, step, error, *next_in_ms);
+            }
+            What::Paused { reason } => chronicle::paused(subject, reason),
+            What::Resumed => chronicle::resumed(subject),
+            What::Cancelling => chronicle::cancelling(subject),
+            What::Succeeded => {
+                completed(label::Outcome::Success);
+                chronicle::completed(subject);
+            }
+            What::Failed { error } => {
+                completed(label::Outcome::Failure);
+                chronicle::failed(subject, error);
+            }
+            What::Cancelled => {
+                completed(label::Outcome::Cancelled);
+                chronicle::cancelled(subject);
+            }
+            What::Killed => {
+                completed(label::Outcome::Killed);
+                chronicle::killed(subject);
+            }
         }
-    }
-}
-
-/// What is known of an invocation: from its attempt, or else from its row, which may be gone with this record.
-fn about(
-    state: &State<Watched>,
-    attempts: &Attempts,
-    changes: &Changes,
-    invocation: &InvocationId,
-) -> Result<Arc<About>, StoreError> {
-    if let Some(about) = attempts.about(invocation) {
-        return Ok(Arc::clone(about));
-    }
-    let row: Invocation = match changes.forgotten(invocation) {
-        Some(row) => codec::decode(row, || format!("of invocation {invocation}"))?,
-        None => state.invocation(invocation)?.expect("its row stays until it ends, and is kept when it goes"),
-    };
-    Ok(Arc::new(About::new(&row.target)))
-}
-
-/// How an invocation ended: those who wait for it are told.
-fn outcome(effects: &[Effect], ended: &InvocationId) -> Outcome {
-    let answer = effects.iter().find_map(|effect| match effect {
-        Effect::Answer { invocation, outcome } if invocation == ended => Some(outcome),
-        _ => None,
-    });
-    match answer {
-        Some(value::Outcome::Failure(failure)) if *failure == Failure::cancelled() => Outcome::Cancelled,
-        Some(value::Outcome::Failure(failure)) if *failure == Failure::killed() => Outcome::Killed,
-        Some(value::Outcome::Failure(_)) => Outcome::Failure,
-        Some(value::Outcome::Success(_)) | None => Outcome::Success,
     }
 }

@@ -293,7 +293,8 @@ async fn what_becomes_of_invocations_is_counted() {
         holiday_invocations{status="running"} 0
         holiday_invocations{status="scheduled"} 1
         holiday_invocations{status="suspended"} 0
-        holiday_run_steps_total{outcome="success"} 1"#]].assert_eq(&fixture.metrics(&COUNTS));
+        holiday_run_steps_total{outcome="success"} 1"#]]
+    .assert_eq(&fixture.metrics(&COUNTS));
 
     // A new process counts what it does itself, and finds the invocation that has not ended.
     let fixture = fixture.restart().await;
@@ -308,7 +309,8 @@ async fn what_becomes_of_invocations_is_counted() {
         holiday_invocations{status="paused"} 0
         holiday_invocations{status="running"} 0
         holiday_invocations{status="scheduled"} 1
-        holiday_invocations{status="suspended"} 0"#]].assert_eq(&fixture.metrics(&COUNTS));
+        holiday_invocations{status="suspended"} 0"#]]
+    .assert_eq(&fixture.metrics(&COUNTS));
     soon(fixture.handle().cancel(scheduled.invocation)).await.expect("it has not begun");
     soon(fixture.handle().query(|_| ())).await.expect("what was told before is counted");
     expect![[r#"
@@ -323,5 +325,6 @@ async fn what_becomes_of_invocations_is_counted() {
         holiday_invocations{status="paused"} 0
         holiday_invocations{status="running"} 0
         holiday_invocations{status="scheduled"} 0
-        holiday_invocations{status="suspended"} 0"#]].assert_eq(&fixture.metrics(&COUNTS));
+        holiday_invocations{status="suspended"} 0"#]]
+    .assert_eq(&fixture.metrics(&COUNTS));
 }

@@ -15,7 +15,6 @@ use holiday_core::id::{AttemptId, DeploymentId};
 use holiday_core::value::Outcome;
 use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tracing::{debug, error};
 use wasmtime::Store;
 
 use super::bindings::{HandlerError, Request};
@@ -23,6 +22,7 @@ use super::component::{Components, Guest};
 use super::failure;
 use super::sandbox::{Execution, Recorder, Sandbox};
 use super::stop::Stop;
+use crate::chronicle::{self, Subject};
 use crate::driver::{Handle, Invoker};
 
 /// Runs handlers of WebAssembly components on a tokio runtime.
@@ -66,9 +66,16 @@ pub(super) async fn supervise(
     recorder: Arc<dyn Recorder>,
 ) {
     let attempt = start.attempt;
-    let execution = execute(&components, start, news, Arc::clone(&recorder));
+    let method = Arc::<str>::from(format!("{}/{}", start.target.service, start.target.handler));
+    let subject = Subject { method: &method, invocation: attempt.invocation };
+    if attempt.number == 1 && start.commands.is_empty() && start.notifications.is_empty() {
+        chronicle::handling(subject);
+    } else {
+        chronicle::resuming(subject, attempt.number);
+    }
+    let execution = execute(&components, start, Arc::clone(&method), news, Arc::clone(&recorder));
     if AssertUnwindSafe(execution).catch_unwind().await.is_err() {
-        error!(%attempt, "the host panicked while it executed an attempt");
+        chronicle::panicked(subject, attempt.number);
         let message =
             format!("{}: the host panicked while it executed the attempt; see its log", ErrorCode::Internal);
         recorder.record(attempt, vec![Event::Fail(Fail { attempt, message })]);
@@ -79,6 +86,7 @@ pub(super) async fn supervise(
 async fn execute(
     components: &Arc<Components>,
     start: Start,
+    method: Arc<str>,
     mut news: UnboundedReceiver<News>,
     recorder: Arc<dyn Recorder>,
 ) {
@@ -86,7 +94,8 @@ async fn execute(
     let request = Request { target: start.target.clone().into(), input: start.input.to_vec() };
     // The guest may be anywhere when the driver gives up on it, so what the driver says is heard here.
     let (tell, heard) = unbounded_channel();
-    let mut work = pin!(perform(components, deployment, request, Execution::new(start, heard, recorder)));
+    let mut work =
+        pin!(perform(components, deployment, request, Execution::new(start, method, heard, recorder)));
     loop {
         tokio::select! {
             biased;
@@ -148,7 +157,6 @@ fn conclude(sandbox: &mut Sandbox, returned: wasmtime::Result<Result<Vec<u8>, Ha
     let Ok(execution) = sandbox.execution() else { return };
     let attempt = &mut execution.attempt;
     if let Err(message) = ended.and_then(|outcome| attempt.end(outcome).map_err(|error| error.to_string())) {
-        debug!(attempt = %attempt.id(), %message, "attempt failed");
         attempt.fail(message);
     }
     execution.drain();

@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use holiday_core::id::AttemptId;
-use holiday_core::target::Target;
 use tokio::io::AsyncWrite;
-use tracing::info;
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -20,6 +18,7 @@ use wasmtime_wasi_io::bytes::Bytes;
 
 use super::limits;
 use super::mirror::Mirror;
+use crate::chronicle::{self, Subject};
 
 /// Added to a line that was cut.
 const CUT_MARK: &str = " … (cut)";
@@ -41,7 +40,8 @@ struct Shared {
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     pub(super) attempt: AttemptId,
-    pub(super) target: Target,
+    /// `<service>/<handler>`.
+    pub(super) method: Arc<str>,
 }
 
 #[derive(Debug, Default)]
@@ -106,14 +106,8 @@ impl Output {
     fn end_line(&self, lines: &mut Lines) {
         let line = lines.take();
         if let Some(writer) = self.0.writer.as_ref().filter(|_| !self.0.mirror.is_replaying()) {
-            info!(
-                target: "guest",
-                invocation = %writer.attempt.invocation,
-                service = %writer.target.service,
-                handler = %writer.target.handler,
-                stream = self.0.stream,
-                "{line}"
-            );
+            let subject = Subject { method: &writer.method, invocation: writer.attempt.invocation };
+            chronicle::printed(subject, writer.attempt.number, self.0.stream, &line);
         }
         if self.0.stream == "stderr" {
             lines.keep(line);

@@ -58,6 +58,8 @@ pub(super) struct Execution {
 /// What the handler may ask about its invocation.
 pub(super) struct About {
     pub(super) target: Target,
+    /// `<service>/<handler>`.
+    pub(super) method: Arc<str>,
     pub(super) headers: Vec<Header>,
     pub(super) idempotency_key: Option<String>,
     pub(super) created_at: Timestamp,
@@ -66,8 +68,14 @@ pub(super) struct About {
 }
 
 impl Execution {
-    pub(super) fn new(start: Start, news: UnboundedReceiver<News>, recorder: Arc<dyn Recorder>) -> Self {
+    pub(super) fn new(
+        start: Start,
+        method: Arc<str>,
+        news: UnboundedReceiver<News>,
+        recorder: Arc<dyn Recorder>,
+    ) -> Self {
         let about = About {
+            method,
             target: start.target.clone(),
             headers: start.headers.clone(),
             idempotency_key: start.idempotency_key.clone(),
@@ -97,7 +105,8 @@ impl Sandbox {
         let mirror = Arc::<Mirror>::default();
         mirror.reflect(&execution.attempt);
         let seed = execution.attempt.random_seed();
-        let writer = Writer { attempt: execution.attempt.id(), target: execution.about.target.clone() };
+        let method = Arc::clone(&execution.about.method);
+        let writer = Writer { attempt: execution.attempt.id(), method };
         let cpu = CpuBudget::new(execution.about.cpu_ms.unwrap_or(config.cpu_budget_ms));
         Sandbox::new(config, cpu, seed, Some(writer), mirror, Some(Box::new(execution)))
     }

@@ -1,0 +1,160 @@
+//! Log lines on standard error, for people or for machines.
+
+use std::fmt;
+use std::io::{IsTerminal as _, stderr};
+
+use clap::ValueEnum;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::{RecordFields, VisitOutput as _};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
+
+use crate::failure::{Failure, Result};
+
+/// What is logged; the syntax is that of `tracing_subscriber::EnvFilter`.
+const FILTER: &str = "HOLIDAY_LOG";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Has this process log from now on.
+pub(crate) fn start(format: LogFormat) -> Result<()> {
+    let filter = match std::env::var(FILTER) {
+        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
+            Failure::misuse(format!("{FILTER} is '{filter}', which is not a log filter: {error}"))
+        })?,
+        Err(_) => EnvFilter::new("info"),
+    };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(stderr().is_terminal()).fmt_fields(TextFields).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Writes fields as they are written by default, but the id of an invocation once: a line that has it as
+/// `invocationID`, as Restate's SDKs do, does not repeat it as `invocation`, which is for machines.
+#[derive(Clone, Copy, Debug)]
+struct TextFields;
+
+impl<'writer> FormatFields<'writer> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut text = Text { fields: DefaultVisitor::new(writer, true), has_id: false };
+        fields.record(&mut text);
+        text.fields.finish()
+    }
+}
+
+struct Text<'a> {
+    fields: DefaultVisitor<'a>,
+    has_id: bool,
+}
+
+impl Text<'_> {
+    /// Whether the id in this field was written before.
+    fn repeats(&mut self, field: &Field) -> bool {
+        self.has_id |= field.name() == "invocationID";
+        self.has_id && field.name() == "invocation"
+    }
+}
+
+impl Visit for Text<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if !self.repeats(field) {
+            self.fields.record_str(field, value);
+        }
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        if !self.repeats(field) {
+            self.fields.record_error(field, value);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if !self.repeats(field) {
+            self.fields.record_debug(field, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use expect_test::{Expect, expect};
+    use holiday_core::id::InvocationId;
+    use holiday_core::target::Target;
+    use holiday_runtime::chronicle::{self, Subject};
+
+    use super::*;
+
+    #[derive(Clone, Debug, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no panic").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn check(log: impl Fn(Subject<'_>), expected: Expect) {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = tracing_subscriber::fmt().without_time().with_ansi(false).fmt_fields(TextFields);
+        let subscriber = lines.with_writer(move || writer.clone()).finish();
+        let invocation = InvocationId::new(&Target::service("Flights", "Reserve"), [7; 16]);
+        tracing::subscriber::with_default(subscriber, || {
+            log(Subject { method: "Flights/Reserve", invocation });
+        });
+        let bytes = written.0.lock().expect("no panic").clone();
+        expected
+            .assert_eq(&String::from_utf8(bytes).expect("text").replace(&invocation.to_string(), "inv_1"));
+    }
+
+    #[test]
+    fn a_line_names_its_invocation_once() {
+        check(
+            chronicle::handling,
+            expect![[r#"
+             INFO invocation: Handling invocation method=Flights/Reserve invocationID=inv_1
+        "#]],
+        );
+        check(
+            chronicle::completed,
+            expect![[r#"
+             INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1
+        "#]],
+        );
+        check(
+            |it| chronicle::failed(it, "[500] no seats"),
+            expect![[r#"
+             INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats"
+        "#]],
+        );
+        check(
+            |it| chronicle::attempt_failed(it, 2, "HH0025: no answer", Some(100)),
+            expect![[r#"
+             WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100
+        "#]],
+        );
+        check(
+            |it| chronicle::printed(it, 1, "stdout", "Flight reserved: 7"),
+            expect![[r#"
+             INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout"
+        "#]],
+        );
+        check(|it| chronicle::resuming(it, 2), expect![[""]]);
+    }
+}

@@ -1,4 +1,6 @@
-//! What a host tells those who watch it.
+//! What a host tells those who watch it: log lines and metrics.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
@@ -111,4 +113,84 @@ fn story(lines: &[Value], invocation: &str) -> Vec<String> {
             format!("{} {}: {}{attempt}", text("level"), text("target"), text("message"))
         })
         .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_count_what_was_done() {
+    let host = TestHost::start(Setup::guests(&["probe"])).await;
+    let before = Scrape::of(&host).await;
+    for number in 0..3 {
+        host.ingress().post("/Probe/echo", &json!(number)).await.ok();
+    }
+    host.ingress().post("/Probe/fail_terminal", &json!({ "code": 418, "message": "short" })).await.error();
+    host.ingress().post_empty("/Probe/run_once").await.ok();
+    host.ingress().post("/Probe/sleep", &json!({ "ms": 300 })).await.ok();
+    host.ingress().post("/Probe/join3", &json!([1, 1, 1])).await.ok();
+    assert_eq!(host.ingress().post("/Nobody/echo", &json!(1)).await.status, 404);
+    let sleeper = host.ingress().send("/Probe/sleep", &json!({ "ms": 600_000 })).await;
+    host.wait_for(&sleeper, |it| it["status"] == "suspended").await;
+    let after =
+        Scrape::with(&host, r#"holiday_invocations_completed_total{service="Probe",outcome="success"}"#, 9.0)
+            .await;
+
+    let grown = |name: &str| after.value(name) - before.value(name);
+    for (name, expected) in [
+        (r#"holiday_invocations_accepted_total{service="Probe"}"#, 11.0),
+        (r#"holiday_invocations_completed_total{service="Probe",outcome="success"}"#, 9.0),
+        (r#"holiday_invocations_completed_total{service="Probe",outcome="failure"}"#, 1.0),
+        (r#"holiday_requests_total{door="ingress",status="2xx"}"#, 7.0),
+        (r#"holiday_requests_total{door="ingress",status="4xx"}"#, 2.0),
+        (r#"holiday_requests_refused_total{door="ingress",code="HH0001"}"#, 1.0),
+        (r#"holiday_ingress_request_duration_seconds_count{kind="send"}"#, 1.0),
+        (r#"holiday_run_steps_total{outcome="success"}"#, 1.0),
+        ("holiday_attempts_failed_total", 0.0),
+    ] {
+        assert_eq!(grown(name), expected, "{name}");
+    }
+    // The one that sleeps, the one that slept, and perhaps those that waited for each other.
+    assert!(grown("holiday_attempts_suspended_total") >= 2.0);
+    assert!(grown("holiday_attempts_replayed_total") >= 1.0);
+    assert!(grown("holiday_log_commits_total") > 0.0);
+    assert!(grown("holiday_log_records_total") >= grown("holiday_log_commits_total"));
+    assert_eq!(grown("holiday_log_batch_records_sum"), grown("holiday_log_records_total"));
+    assert_eq!(grown("holiday_log_commit_duration_seconds_count"), grown("holiday_log_commits_total"));
+    assert_eq!(after.value(r#"holiday_invocations{status="suspended"}"#), 1.0);
+    assert_eq!(after.value(r#"holiday_invocations{status="running"}"#), 0.0);
+    assert_eq!(after.value("holiday_components_loaded"), 1.0);
+    assert_eq!(after.value("holiday_component_compile_duration_seconds_count"), 1.0);
+    assert!(after.value(r#"holiday_data_file_bytes{file="log.redb"}"#) > 0.0);
+    assert!(after.value("holiday_state_overlay_bytes") > 0.0);
+}
+
+/// The metrics at one moment.
+struct Scrape(BTreeMap<String, f64>);
+
+impl Scrape {
+    async fn of(host: &TestHost) -> Self {
+        let answer = host.admin().get("/metrics").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.body.ends_with("# EOF\n"), "{answer:?}");
+        let samples = answer.body.lines().filter(|line| !line.starts_with('#'));
+        Scrape(samples.map(Scrape::sample).collect())
+    }
+
+    /// Waits until a metric has a value: callers get their answer before it is counted.
+    async fn with(host: &TestHost, name: &str, value: f64) -> Self {
+        loop {
+            let scrape = Scrape::of(host).await;
+            if scrape.value(name) >= value {
+                return scrape;
+            }
+        }
+    }
+
+    fn sample(line: &str) -> (String, f64) {
+        let (name, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("not a sample: {line}"));
+        (name.to_owned(), value.parse().unwrap_or_else(|error| panic!("{error}: {line}")))
+    }
+
+    /// The value of a metric; zero if it was not counted yet.
+    fn value(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
 }

@@ -132,7 +132,8 @@ impl Partners {
             Err(retryable) => return retryable,
         };
         // Also somebody who cancels the trip just now is to be told.
-        let notified = self.ctx.shielded(self.notify("trips.notify_failure", "Your travel reservation failed"));
+        let notified =
+            self.ctx.shielded(self.notify("trips.notify_failure", "Your travel reservation failed"));
         if let Err(error) = notified.await {
             match error {
                 Error::Retryable(_) => return error,

@@ -100,6 +100,7 @@ error_codes! {
     StateChanged = "HH0069", "the state is not what was expected";
     NotDeployed = "HH0070", "no deployment has the handler";
     HasNoState = "HH0071", "a plain service has no state";
+    TooManyPending = "HH0079", "an invocation waits for too much at a time";
 }
 
 impl ErrorCode {

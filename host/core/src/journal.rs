@@ -248,7 +248,7 @@ fn size_of_target(target: &Target) -> usize {
     target.service.len() + target.key.as_ref().map_or(0, String::len) + target.handler.len()
 }
 
-fn size_of_headers(headers: &[Header]) -> usize {
+pub(crate) fn size_of_headers(headers: &[Header]) -> usize {
     headers.iter().map(|(name, value)| name.len() + value.len()).sum()
 }
 

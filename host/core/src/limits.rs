@@ -15,6 +15,15 @@ pub const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Commands an attempt gathers before it hands them to the log without being asked to.
 pub const COMMANDS_PER_EVENT_MAX: usize = 256;
 
+/// Bytes of the headers of one invocation: those of a caller that reach the handler, and those of a call or send.
+pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// Operations of one invocation that have no answer yet; the attempt that begins more fails with HH0079.
+pub const PENDING_MAX: usize = 10_000;
+
+/// Handlers that wait for one invocation that somebody else began; the next one is refused.
+pub const JOINED_MAX: usize = 10_000;
+
 /// Bytes of state of one object key.
 pub const OBJECT_STATE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -24,7 +33,8 @@ pub const INBOX_MAX: u64 = 100_000;
 /// Timers that one `Wake` fires; the rest follow in the next one.
 pub const TIMERS_PER_WAKE_MAX: usize = 1_000;
 
-/// Bytes of an object key or workflow id, and of an idempotency key.
+/// Bytes of an object key or workflow id, of an idempotency key, and of the name of a step, timer, signal, promise or
+/// value of state.
 pub const KEY_BYTES_MAX: usize = 4 * 1024;
 
 /// How long the outcome for an idempotency key or of a workflow is kept.

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use crate::limits;
+
 /// Bytes of a handler's content type; the core never looks inside.
 pub type Payload = Bytes;
 
@@ -41,6 +43,16 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}] {}", self.code, self.message)
     }
+}
+
+/// Shortens a message that is stored for people with every change of its invocation.
+pub(crate) fn cut(mut message: String) -> String {
+    const MARK: &str = "… (cut)";
+    if message.len() > limits::MESSAGE_BYTES_MAX {
+        message.truncate(message.floor_char_boundary(limits::MESSAGE_BYTES_MAX - MARK.len()));
+        message.push_str(MARK);
+    }
+    message
 }
 
 /// What an operation answers.

@@ -31,11 +31,11 @@ use crate::deployment::{HandlerMode, ServiceKind};
 use crate::event::{Commands, End, Event, Fail, RunAbandoned, RunCompleted, RunFailed, Suspend};
 use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, Seed};
 use crate::invocation::{Ancestor, Asker, Header, asker};
-use crate::journal::{Call, Command, CommandEntry, NotificationEntry, Send};
+use crate::journal::{self, Call, Command, CommandEntry, NotificationEntry, Send};
 use crate::limits;
 use crate::target::Target;
 use crate::time::Timestamp;
-use crate::value::{Outcome, Payload};
+use crate::value::{self, Outcome, Payload};
 use replay::{Matched, Replay};
 use waiting::{Told, Waiting};
 
@@ -101,6 +101,8 @@ pub struct Attempt {
     /// Commands not yet handed out as an event; `next_command` is the index after the last of them.
     batch: Vec<Command>,
     next_command: u32,
+    /// How many commands of the journal are answered later, or were.
+    answerable: usize,
     events: VecDeque<Event>,
 }
 
@@ -111,6 +113,7 @@ impl Attempt {
             waiting.receive(crate::id::Position(position), entry);
         }
         let next_command = u32::try_from(start.commands.len()).expect("a journal is bounded");
+        let answerable = start.commands.iter().filter(|entry| entry.command.is_answered_later()).count();
         Attempt {
             id: start.attempt,
             target: start.target,
@@ -133,6 +136,7 @@ impl Attempt {
             journal_bytes: start.journal_bytes,
             batch: Vec::new(),
             next_command,
+            answerable,
             events: VecDeque::new(),
         }
     }
@@ -171,8 +175,12 @@ impl Attempt {
         match op {
             Op::Call(call) => self.call(call),
             Op::Send(send) => self.send(send),
-            Op::Sleep { duration_ms, name } => self.begin(Command::Sleep { duration_ms, name }),
+            Op::Sleep { duration_ms, name } => {
+                check_name("the name of the timer", name.as_deref().unwrap_or_default())?;
+                self.begin(Command::Sleep { duration_ms, name })
+            }
             Op::Run { name, retry } => {
+                check_name("the name of the step", &name)?;
                 let (index, _) = self.command(Command::Run { name, retry })?;
                 self.flush();
                 Ok(self.enter_run(index))
@@ -275,13 +283,14 @@ impl Attempt {
     /// dropped: nobody has seen it.
     pub fn fail(&mut self, message: String) {
         self.batch.clear();
-        self.events.push_back(Event::Fail(Fail { attempt: self.id, message: cut(message) }));
+        self.events.push_back(Event::Fail(Fail { attempt: self.id, message: value::cut(message) }));
     }
 
     // Commands
 
     fn call(&mut self, call: Call) -> Result<Step, AttemptError> {
         check_payload("the input of a call", call.input.len())?;
+        check_headers("the headers of a call", &call.headers)?;
         let (target, is_shielded) = (call.target.clone(), call.shielded);
         let (command, _) = self.command(Command::Call(call))?;
         if !is_shielded {
@@ -292,6 +301,7 @@ impl Attempt {
 
     fn send(&mut self, send: Send) -> Result<Step, AttemptError> {
         check_payload("the input of a send", send.input.len())?;
+        check_headers("the headers of a send", &send.headers)?;
         let target = send.target.clone();
         let (command, _) = self.command(Command::Send(send))?;
         Ok(Step::Sent { invocation: self.asker(command).seed.child_id(command, &target) })
@@ -317,6 +327,10 @@ impl Attempt {
     }
 
     fn record(&mut self, command: Command) -> Result<(), AttemptError> {
+        if command.is_answered_later() {
+            self.check_pending()?;
+            self.answerable += 1;
+        }
         self.journal_bytes += command.size() as u64;
         if self.next_command >= limits::JOURNAL_COMMANDS_MAX {
             let limit = format!("{} commands", limits::JOURNAL_COMMANDS_MAX);
@@ -333,6 +347,15 @@ impl Attempt {
             self.flush();
         }
         Ok(())
+    }
+
+    /// Checks that one more operation may be without an answer. When some have come, another attempt gets further.
+    fn check_pending(&self) -> Result<(), AttemptError> {
+        let pending = self.answerable.saturating_sub(self.waiting.answered());
+        match pending < limits::PENDING_MAX {
+            true => Ok(()),
+            false => Err(AttemptError::TooManyPending { pending }),
+        }
     }
 
     /// Hands the gathered commands out as one event.
@@ -396,7 +419,7 @@ impl Attempt {
             }
             RunOutcome::Retryable(message) => {
                 self.postponed.insert(run);
-                Event::RunFailed(RunFailed { attempt, run, message: cut(message) })
+                Event::RunFailed(RunFailed { attempt, run, message: value::cut(message) })
             }
         };
         self.events.push_back(event);
@@ -427,6 +450,7 @@ impl Attempt {
 
     fn set_state(&mut self, key: String, value: Payload) -> Result<Step, AttemptError> {
         self.check_writable()?;
+        check_name("the name of a value of state", &key)?;
         check_payload("a value of state", value.len())?;
         self.check_state_size(&key, &value)?;
         self.write_state(Command::SetState { key: key.clone(), value: value.clone() }, |state| {
@@ -496,6 +520,10 @@ impl Attempt {
         if on.is_empty() && !io {
             return Err(AttemptError::Misused("wait was called with nothing to wait for".to_owned()));
         }
+        if on.len() > limits::JOURNAL_COMMANDS_MAX as usize {
+            let what = format!("wait was given {} operations, more than a journal may have", on.len());
+            return Err(AttemptError::Misused(what));
+        }
         self.flush();
         match self.waiting.tell(on) {
             Told::Ready { command, position, at } => {
@@ -521,13 +549,17 @@ impl Attempt {
 }
 
 fn check_payload(what: &str, size: usize) -> Result<(), AttemptError> {
-    match size <= limits::PAYLOAD_BYTES_MAX {
+    check_size(what, size, limits::PAYLOAD_BYTES_MAX)
+}
+
+fn check_headers(what: &str, headers: &[Header]) -> Result<(), AttemptError> {
+    check_size(what, journal::size_of_headers(headers), limits::HEADER_BYTES_MAX)
+}
+
+fn check_size(what: &str, size: usize, limit: usize) -> Result<(), AttemptError> {
+    match size <= limit {
         true => Ok(()),
-        false => Err(AttemptError::PayloadTooLarge {
-            what: what.to_owned(),
-            size,
-            limit: limits::PAYLOAD_BYTES_MAX,
-        }),
+        false => Err(AttemptError::PayloadTooLarge { what: what.to_owned(), size, limit }),
     }
 }
 
@@ -537,14 +569,4 @@ fn check_name(what: &'static str, name: &str) -> Result<(), AttemptError> {
         true => Ok(()),
         false => Err(AttemptError::NameTooLong { what, size, limit }),
     }
-}
-
-/// Shortens a message that is stored for people with every change of its invocation.
-fn cut(mut message: String) -> String {
-    const MARK: &str = "… (cut)";
-    if message.len() > limits::MESSAGE_BYTES_MAX {
-        message.truncate(message.floor_char_boundary(limits::MESSAGE_BYTES_MAX - MARK.len()));
-        message.push_str(MARK);
-    }
-    message
 }

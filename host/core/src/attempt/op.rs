@@ -180,6 +180,11 @@ pub enum AttemptError {
     NotAWorkflow { target: Target },
     #[error("HH0003: {what} has {size} bytes, more than the {limit} that are allowed")]
     NameTooLong { what: &'static str, size: usize, limit: usize },
+    #[error(
+        "HH0079: {pending} operations of this invocation have no answer yet, as many as there may be; wait for some \
+         before it begins more"
+    )]
+    TooManyPending { pending: usize },
     #[error("HH0040: {0}")]
     Misused(String),
 }

@@ -96,6 +96,11 @@ impl Waiting {
         self.received
     }
 
+    /// How many commands have an answer.
+    pub(super) fn answered(&self) -> usize {
+        self.answers.len()
+    }
+
     pub(super) fn is_answered(&self, command: EntryIndex) -> bool {
         self.answers.contains_key(&command)
     }

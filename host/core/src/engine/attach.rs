@@ -4,6 +4,7 @@ use super::{Cx, Refusal, chain, invoke, notify};
 use crate::id::{EntryIndex, InvocationId};
 use crate::invocation::OpenCommand;
 use crate::journal::{Named, Notification};
+use crate::limits;
 use crate::state::{Kv, State, StoreError};
 use crate::value::Outcome;
 
@@ -50,6 +51,11 @@ pub(super) fn join<K: Kv>(
         return answer(cx, &caller, index, completed.outcome);
     }
     let mut joined = cx.state.lifecycle(invocation)?.expect("one that has no outcome is live");
+    let waiting = joined.joined_by.len();
+    if waiting >= limits::JOINED_MAX {
+        let refusal = Refusal::TooManyJoined { invocation: *invocation, waiting };
+        return answer(cx, &caller, index, invoke::failure(&refusal));
+    }
     joined.joined_by.push((caller, index));
     cx.state.put_lifecycle(invocation, &joined)?;
     if let Some(mut lifecycle) = cx.state.lifecycle(&caller)? {

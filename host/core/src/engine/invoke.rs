@@ -12,7 +12,7 @@ use crate::policy::Policy;
 use crate::state::key::Timer;
 use crate::state::{Kv, State, StoreError};
 use crate::target::Target;
-use crate::value::{Failure, Outcome, Payload};
+use crate::value::{self, Failure, Outcome, Payload};
 
 pub(super) type Admission = Result<Result<(), Refusal>, StoreError>;
 
@@ -433,5 +433,6 @@ pub(super) fn wrong_status(id: &InvocationId, status: &'static str, verb: &'stat
 
 /// The terminal error a calling handler gets instead of the refusal an outside caller would.
 pub(super) fn failure(refusal: &Refusal) -> Outcome {
-    Outcome::Failure(Failure::new(refusal.status(), format!("{}: {refusal}", refusal.code())))
+    let message = value::cut(format!("{}: {refusal}", refusal.code()));
+    Outcome::Failure(Failure::new(refusal.status(), message))
 }

@@ -41,6 +41,8 @@ pub enum Refusal {
         "{kept} signals were sent to {invocation} that it has not waited for; it has to wait for some before it can get more"
     )]
     SignalsFull { invocation: InvocationId, kept: u32 },
+    #[error("{waiting} handlers wait for invocation {invocation} already; try again later")]
+    TooManyJoined { invocation: InvocationId, waiting: usize },
     #[error(
         "promise '{name}' of the workflow {service}/{id} is completed already; the first completion counts"
     )]
@@ -84,7 +86,7 @@ impl Refusal {
                 ErrorCode::MalformedPath
             }
             Refusal::InputTooLarge { .. } => ErrorCode::PayloadTooLarge,
-            Refusal::InboxFull { .. } => ErrorCode::Overloaded,
+            Refusal::InboxFull { .. } | Refusal::TooManyJoined { .. } => ErrorCode::Overloaded,
             Refusal::IdempotencyKeyOnWorkflow { .. } => ErrorCode::BadIdempotencyKey,
             Refusal::WorkflowStarted { .. } => ErrorCode::WorkflowStarted,
             Refusal::UnknownInvocation(_) | Refusal::NothingNamed(_) => ErrorCode::UnknownInvocation,
@@ -122,7 +124,7 @@ impl Refusal {
             | Refusal::HasNoState { .. }
             | Refusal::CommandsNotThere { .. } => 400,
             Refusal::InputTooLarge { .. } | Refusal::StateTooLarge { .. } => 413,
-            Refusal::InboxFull { .. } | Refusal::SignalsFull { .. } => 429,
+            Refusal::InboxFull { .. } | Refusal::SignalsFull { .. } | Refusal::TooManyJoined { .. } => 429,
             Refusal::WaitsForItself { .. }
             | Refusal::PromiseCompleted { .. }
             | Refusal::HandlerNotDeployed { .. }

@@ -2,13 +2,13 @@
 
 use holiday_core::error::ErrorCode;
 use holiday_core::invocation::Header;
+use holiday_core::limits::HEADER_BYTES_MAX;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, StatusCode};
 
-use super::HEADER_BYTES_MAX;
 use super::error::Error;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -168,10 +168,18 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_kept_is_refused() {
         check(&[("x-tenant", b"\xff")], expect!["400 HH0004: the value of header 'x-tenant' is not UTF-8"]);
-        static LARGE: [u8; HEADER_BYTES_MAX] = [b'a'; HEADER_BYTES_MAX];
+    }
+
+    #[test]
+    fn headers_are_bounded_together() {
+        static REST: [u8; HEADER_BYTES_MAX - 2] = [b'a'; HEADER_BYTES_MAX - 2];
+        let rest = http::HeaderValue::from_bytes(&REST).expect("a header value");
+        let just_fit = [("x", rest), ("y", http::HeaderValue::from_static(""))];
+        let just_fit = just_fit.map(|(name, value)| (HeaderName::from_static(name), value));
+        assert_eq!(passed_on(&HeaderMap::from_iter(just_fit)).expect("they just fit").len(), 2);
         check(
-            &[("x-large", &LARGE)],
-            expect!["431 HH0013: the headers have 16391 bytes, more than the 16384 that are kept"],
+            &[("x", &REST), ("y", b"a")],
+            expect!["431 HH0013: the headers have 16385 bytes, more than the 16384 that are kept"],
         );
     }
 }

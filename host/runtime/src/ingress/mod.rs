@@ -57,9 +57,6 @@ pub const IN_FLIGHT_BODY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// the connection is closed.
 pub const DISCARDED_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Bytes of the headers that are stored with an invocation; more are refused with 431.
-pub const HEADER_BYTES_MAX: usize = 16 * 1024;
-
 /// How long a body may take to arrive; then the request is refused with 408.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -56,7 +56,7 @@ pub(in super::super) fn admit_replace<K: Kv>(state: &State<K>, it: &ReplaceState
     let refused = match state.route(&it.service)? {
         None => Some(Refusal::UnknownService { service: service.clone(), nearest: None }),
         Some(route) if !route.kind.is_keyed() => Some(Refusal::HasNoState { service: service.clone() }),
-        Some(_) => Refusal::check_length("the key", &it.key).err(),
+        Some(_) => check_names(it).err(),
     };
     if let Some(refusal) = refused {
         return Ok(Err(refusal));
@@ -74,6 +74,11 @@ pub(in super::super) fn admit_replace<K: Kv>(state: &State<K>, it: &ReplaceState
         Some(expected) if expected != is => Ok(Err(Refusal::StateChanged { service, key, is, expected })),
         Some(_) | None => Ok(Ok(())),
     }
+}
+
+fn check_names(it: &ReplaceState) -> Result<(), Refusal> {
+    Refusal::check_length("the key", &it.key)?;
+    it.values.keys().try_for_each(|name| Refusal::check_length("the name of a value of state", name))
 }
 
 /// Whoever may write the state and has an attempt that runs: it would not see the change, and overwrite it.

@@ -15,4 +15,5 @@ pub mod registrar;
 mod schema;
 pub mod store;
 pub mod units;
+pub mod unique;
 pub mod wasm;

@@ -11,7 +11,7 @@ use holiday_core::deployment::HandlerMode;
 use holiday_core::engine::Refusal;
 use holiday_core::error::ErrorCode;
 use holiday_core::event::Invoke;
-use holiday_core::id::{InvocationId, Seed};
+use holiday_core::id::InvocationId;
 use holiday_core::invocation::Status;
 use holiday_core::limits::SEND_RETENTION_MS;
 use holiday_core::target::Target;
@@ -27,6 +27,7 @@ use super::path::{Address, Form};
 use super::watch::Watch;
 use super::{Ingress, headers, input};
 use crate::metrics::label::Asked;
+use crate::unique::Unique;
 
 pub(super) async fn invoke(
     ingress: &Ingress,
@@ -53,12 +54,12 @@ pub(super) async fn invoke(
     let target = target(destination, opened.key)?;
     let unique = Unique::draw()?;
     let invoke = Invoke {
-        id: InvocationId::new(&target, unique.id),
+        id: unique.id(&target),
         target,
         input: opened.input,
         headers: prepared.headers,
         idempotency_key: prepared.idempotency_key,
-        seed: Seed(unique.seed),
+        seed: unique.seed(),
         delay_ms,
         retention_ms: if destination.is_one_way { SEND_RETENTION_MS } else { 0 },
     };
@@ -163,24 +164,5 @@ fn target(destination: Destination<'_>, enclosed_key: Option<String>) -> Result<
             "the key is empty; a key has at least one character",
         )),
         _ => Ok(Target { service, key, handler }),
-    }
-}
-
-/// What nobody else can know or have.
-struct Unique {
-    id: [u8; 16],
-    seed: [u8; 32],
-}
-
-impl Unique {
-    fn draw() -> Result<Self, Error> {
-        let mut bytes = [0; 48];
-        getrandom::fill(&mut bytes).map_err(|error| {
-            Error::internal(format!("the operating system gives no random numbers: {error}"))
-        })?;
-        let mut unique = Unique { id: [0; 16], seed: [0; 32] };
-        unique.id.copy_from_slice(&bytes[..16]);
-        unique.seed.copy_from_slice(&bytes[16..]);
-        Ok(unique)
     }
 }

@@ -17,6 +17,7 @@ use tracing::{error, warn};
 
 use super::{ERROR_SOURCE, RETRY_AFTER_SECONDS};
 use crate::driver::HandleError;
+use crate::unique::NoRandomness;
 
 /// Why a request was not carried out.
 #[derive(Debug)]
@@ -73,6 +74,12 @@ impl From<HandleError> for Error {
     fn from(error: HandleError) -> Self {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Error::new(status, error.code(), error.to_string())
+    }
+}
+
+impl From<NoRandomness> for Error {
+    fn from(error: NoRandomness) -> Self {
+        Error::internal(error.to_string())
     }
 }
 

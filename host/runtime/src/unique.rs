@@ -1,0 +1,33 @@
+//! What nobody else can know or have: the id and the seed of a new invocation.
+
+use holiday_core::id::{InvocationId, Seed};
+use holiday_core::target::Target;
+
+/// Fresh from the operating system's random source, for one invocation.
+#[derive(Debug)]
+pub struct Unique {
+    id: [u8; 16],
+    seed: Seed,
+}
+
+/// Says why there is no new invocation.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the operating system gives no random numbers: {0}")]
+pub struct NoRandomness(getrandom::Error);
+
+impl Unique {
+    pub fn draw() -> Result<Self, NoRandomness> {
+        let mut unique = Unique { id: [0; 16], seed: Seed([0; 32]) };
+        getrandom::fill(&mut unique.id).map_err(NoRandomness)?;
+        getrandom::fill(&mut unique.seed.0).map_err(NoRandomness)?;
+        Ok(unique)
+    }
+
+    pub fn id(&self, target: &Target) -> InvocationId {
+        InvocationId::new(target, self.id)
+    }
+
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+}

@@ -100,6 +100,8 @@ error_codes! {
     StateChanged = "HH0069", "the state is not what was expected";
     NotDeployed = "HH0070", "no deployment has the handler";
     HasNoState = "HH0071", "a plain service has no state";
+    PromiseForgotten = "HH0072", "the promise is forgotten with its workflow";
+    Draining = "HH0073", "the deployment is being removed";
     TooManyPending = "HH0079", "an invocation waits for too much at a time";
 }
 

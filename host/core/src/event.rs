@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
-use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Seed, Seq};
+use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Position, Seed, Seq};
 use crate::invocation::Header;
 use crate::journal::Command;
 use crate::policy::{Layer, Policies};
@@ -97,8 +97,9 @@ pub struct Commands {
     pub attempt: AttemptId,
     pub first: EntryIndex,
     pub commands: Vec<Command>,
-    /// Whether the handler had been told of a cancellation when it asked for them.
-    pub knows_of_cancellation: bool,
+    /// Where the journal had told the handler last that it is cancelled, when it asked for them: itself, or by a
+    /// call of its own that failed of that. A handler that does not know of its cancellation goes on calling.
+    pub told_cancelled: Option<Position>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -95,6 +95,10 @@ impl DeploymentId {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        DeploymentId(bytes)
+    }
 }
 
 /// One execution of an invocation. Events of any but the latest attempt are ignored.

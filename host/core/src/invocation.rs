@@ -41,6 +41,7 @@ pub struct Invocation {
 pub struct Ancestor {
     pub invocation: InvocationId,
     pub seed: Seed,
+    pub created_at: Timestamp,
     /// The commands before this index were asked for by it or by those before it.
     pub commands: u32,
 }
@@ -96,10 +97,10 @@ pub struct Lifecycle {
     /// Commands whose answer is still to come.
     pub open: BTreeMap<EntryIndex, OpenCommand>,
     pub cancellation: Option<Cancellation>,
-    /// Commands of other invocations that joined or attached to this one.
-    pub joined_by: Vec<(InvocationId, EntryIndex)>,
-    /// Whether there are other ids for it.
-    pub has_aliases: bool,
+    /// How many commands of other invocations have joined or attached to this one and wait for it.
+    pub joined: u32,
+    /// How many other ids there are for it.
+    pub aliases: u32,
     /// Signals that were sent to it so far, and how many of them nobody has waited for yet.
     pub signals_sent: u32,
     pub signals_kept: u32,
@@ -124,8 +125,8 @@ impl Lifecycle {
             seen: 0,
             open: BTreeMap::new(),
             cancellation: None,
-            joined_by: Vec::new(),
-            has_aliases: false,
+            joined: 0,
+            aliases: 0,
             signals_sent: 0,
             signals_kept: 0,
             times_out_at: None,
@@ -161,11 +162,14 @@ impl Lifecycle {
 pub enum OpenCommand {
     /// An invocation of its own.
     Call {
+        callee: InvocationId,
         /// Not cancelled with this one.
         shielded: bool,
     },
-    /// Somebody else's invocation.
-    Joined,
+    /// Somebody else's invocation, or one that others wait for as well.
+    Joined {
+        invocation: InvocationId,
+    },
     Sleep {
         due: Timestamp,
     },
@@ -288,10 +292,10 @@ pub struct Completed {
     pub deployment: Option<DeploymentId>,
     pub attempts: u32,
     pub journal: Option<KeptJournal>,
-    /// Whether there are other ids for it.
-    pub has_aliases: bool,
-    /// The invocations that have begun with its journal complete the awakeables they have from it; this is the
-    /// latest.
+    /// How many other ids there are for it.
+    pub aliases: u32,
+    /// The latest invocation that has begun with its journal: what is sent to the awakeables that it created, or to
+    /// itself, goes there.
     pub restarted_as: Option<InvocationId>,
 }
 

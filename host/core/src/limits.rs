@@ -49,5 +49,8 @@ pub const SEND_RETENTION_MS: u64 = 60 * 60 * 1_000;
 /// Signals that an invocation has been sent and has not waited for; the next one is refused.
 pub const SIGNALS_KEPT_MAX: u32 = 1_000;
 
+/// Other ids of one invocation, which handlers got when they joined it; one more leads nowhere.
+pub const ALIASES_MAX: u32 = 10_000;
+
 /// Invocations looked at to find out whether a call would wait for itself; a longer chain is not looked through.
 pub const WAIT_CHAIN_MAX: usize = 256;

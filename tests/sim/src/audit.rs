@@ -395,7 +395,7 @@ impl Audit {
         }
         if let Command::Call(call) = &asked.command {
             let caller = self.created.get(&id).expect("it has a journal");
-            let callee = caller.seed.child_id(command, &call.target);
+            let callee = caller.child_id(id, command, &call.target);
             let returned = self.ended.get(&callee).and_then(|ended| ended.returned.as_ref());
             check!(
                 "caller-gets-the-outcome",
@@ -451,6 +451,13 @@ impl Audit {
             | Command::Run { .. }
             | Command::Awakeable
             | Command::CompleteAwakeable { .. }
+            | Command::Signal { .. }
+            | Command::SendSignal { .. }
+            | Command::PromiseGet { .. }
+            | Command::PromisePeek { .. }
+            | Command::PromiseComplete { .. }
+            | Command::Attach { .. }
+            | Command::Output { .. }
             | Command::Cancel { .. }
             | Command::GetState { .. }
             | Command::StateKeys { .. } => Ok(()),
@@ -505,6 +512,7 @@ impl Audit {
             Effect::Notify { .. }
             | Effect::StopAttempt(_)
             | Effect::EnterRun { .. }
+            | Effect::FreeDeployment(_)
             | Effect::Accepted { .. } => {}
         }
         Ok(())
@@ -517,6 +525,7 @@ pub(crate) fn speaker(event: &Event) -> Option<AttemptId> {
         Event::Commands(it) => Some(it.attempt),
         Event::RunCompleted(it) => Some(it.attempt),
         Event::RunFailed(it) => Some(it.attempt),
+        Event::RunAbandoned(it) => Some(it.attempt),
         Event::Suspend(it) => Some(it.attempt),
         Event::End(it) => Some(it.attempt),
         Event::Fail(it) => Some(it.attempt),
@@ -529,6 +538,10 @@ pub(crate) fn speaker(event: &Event) -> Option<AttemptId> {
         | Event::Pause { .. }
         | Event::Resume { .. }
         | Event::Purge { .. }
+        | Event::Signal { .. }
+        | Event::RestartAsNew(_)
+        | Event::ReplaceState(_)
+        | Event::Remove { .. }
         | Event::Wake => None,
     }
 }

@@ -10,10 +10,10 @@ use std::task::Poll;
 
 use holiday_core::attempt::{Op, RunOutcome, Step};
 use holiday_core::id::{AwakeableId, EntryIndex, InvocationId};
-use holiday_core::journal::{Call, Send};
+use holiday_core::journal::{Call, Named, Send};
 use holiday_core::retry::RetryPolicy;
 use holiday_core::target::Target;
-use holiday_core::value::{Failure, Outcome, Payload};
+use holiday_core::value::{self, Failure, Outcome, Payload};
 
 use crate::world::Deed;
 
@@ -74,6 +74,9 @@ impl Pending {
         !self.is_run
     }
 }
+
+/// What a handler takes for the outcome of what has none yet.
+pub(crate) const NOT_READY: &[u8] = b"(not ready)";
 
 /// The terminal error of a step or a call, or the cancellation.
 pub(crate) type Answer = Result<Payload, Failure>;
@@ -159,7 +162,18 @@ impl Guest {
         key: Option<String>,
     ) -> (Pending, InvocationId) {
         let input = Payload::from(input.to_owned());
-        let call = Call { target, input, headers: Vec::new(), idempotency_key: key };
+        self.ask_for_call(Call { target, input, headers: Vec::new(), idempotency_key: key, shielded: false })
+            .await
+    }
+
+    /// A call that is not cancelled with its caller.
+    pub(crate) async fn begin_shielded_call(&self, target: Target, input: &str) -> (Pending, InvocationId) {
+        let input = Payload::from(input.to_owned());
+        self.ask_for_call(Call { target, input, headers: Vec::new(), idempotency_key: None, shielded: true })
+            .await
+    }
+
+    async fn ask_for_call(&self, call: Call) -> (Pending, InvocationId) {
         match self.host(Op::Call(call)).await {
             Step::Called { command, invocation } => (Pending::of(command), invocation),
             other => unexpected("call", &other),
@@ -170,6 +184,48 @@ impl Guest {
         match self.host(Op::Sleep { duration_ms, name: None }).await {
             Step::Pending(command) => Pending::of(command),
             other => unexpected("sleep", &other),
+        }
+    }
+
+    /// Waits for the next signal of a name.
+    pub(crate) async fn begin_signal(&self, name: &str) -> Pending {
+        self.begin(Op::Signal { name: name.to_owned() }).await
+    }
+
+    /// The answer says whether it was taken.
+    pub(crate) async fn send_signal(&self, to: InvocationId, name: &str, value: &str) -> Answer {
+        let outcome = Outcome::success(value.to_owned());
+        let pending = self.begin(Op::SendSignal { invocation: to, name: name.to_owned(), outcome }).await;
+        self.finish(pending).await
+    }
+
+    pub(crate) async fn begin_promise(&self, name: &str) -> Pending {
+        self.begin(Op::PromiseGet { name: name.to_owned() }).await
+    }
+
+    pub(crate) async fn peek_promise(&self, name: &str) -> Answer {
+        let pending = self.begin(Op::PromisePeek { name: name.to_owned() }).await;
+        self.finish(pending).await
+    }
+
+    pub(crate) async fn complete_promise(&self, name: &str, outcome: Outcome) -> Answer {
+        let pending = self.begin(Op::PromiseComplete { name: name.to_owned(), outcome }).await;
+        self.finish(pending).await
+    }
+
+    pub(crate) async fn begin_attach(&self, to: Named) -> Pending {
+        self.begin(Op::Attach { to }).await
+    }
+
+    pub(crate) async fn output(&self, of: Named) -> Answer {
+        let pending = self.begin(Op::Output { of }).await;
+        self.finish(pending).await
+    }
+
+    async fn begin(&self, op: Op) -> Pending {
+        match self.host(op).await {
+            Step::Pending(command) => Pending::of(command),
+            other => unexpected("an operation", &other),
         }
     }
 
@@ -239,9 +295,9 @@ impl Guest {
                     pending.retain(|it| it.command != command);
                     return (Some(command), self.take(command).await);
                 }
-                Reply::Step(Step::Cancelled) => {
+                Reply::Step(Step::Cancelled(failure)) => {
                     self.abandon(pending).await;
-                    return (None, Err(Failure::cancelled()));
+                    return (None, Err(failure));
                 }
                 Reply::Io(run) => self.execute(pending, run).await,
                 other => unexpected("wait", &other),
@@ -271,8 +327,9 @@ impl Guest {
 
     async fn take(&self, command: EntryIndex) -> Answer {
         match self.host(Op::Take(command)).await {
-            Step::Taken(Outcome::Success(payload)) => Ok(payload),
-            Step::Taken(Outcome::Failure(failure)) => Err(failure),
+            Step::Taken(value::Answer::Outcome(Outcome::Success(payload))) => Ok(payload),
+            Step::Taken(value::Answer::Outcome(Outcome::Failure(failure))) => Err(failure),
+            Step::Taken(value::Answer::NotReady) => Ok(Payload::from_static(NOT_READY)),
             other => unexpected("take", &other),
         }
     }

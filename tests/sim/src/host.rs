@@ -231,6 +231,7 @@ impl Host {
                 );
                 self.world.accept(submitted, invocation)?;
             }
+            Effect::FreeDeployment(_) => {}
             Effect::Answer { invocation, outcome } => {
                 note!(self, "    told: {invocation} ended with {outcome}");
                 check!(

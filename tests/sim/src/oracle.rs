@@ -41,7 +41,7 @@ fn waits_for_an_operator(lifecycle: &Lifecycle) -> bool {
         Status::Paused(_) | Status::Inboxed(_) => true,
         // The callee is looked at for itself.
         Status::Suspended(it) => it.on.iter().any(|index| {
-            matches!(lifecycle.open.get(index), Some(OpenCommand::Call | OpenCommand::JoinedCall))
+            matches!(lifecycle.open.get(index), Some(OpenCommand::Call { .. } | OpenCommand::Joined { .. }))
         }),
         Status::Scheduled(_) | Status::Running | Status::BackingOff(_) => false,
     }

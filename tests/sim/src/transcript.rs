@@ -63,12 +63,14 @@ pub(crate) fn event(event: &Event) -> String {
         Event::Commands(it) => {
             let commands: Vec<_> =
                 (it.first.0..).zip(&it.commands).map(|(index, it)| format!("{index}: {it}")).collect();
-            format!("{} asks for {}", it.attempt, commands.join(", "))
+            let told = it.told_cancelled.map(|told| format!(" (told of its cancellation at {})", told.0));
+            format!("{} asks for {}{}", it.attempt, commands.join(", "), told.unwrap_or_default())
         }
         Event::RunCompleted(it) => {
             format!("{} run {} ended with {}", it.attempt, it.run.0, text(&it.outcome))
         }
         Event::RunFailed(it) => format!("{} run {} failed: {}", it.attempt, it.run.0, it.message),
+        Event::RunAbandoned(it) => format!("{} gives run {} up", it.attempt, it.run.0),
         Event::Suspend(it) => {
             format!("{} suspends on {}, has received {}", it.attempt, indices(&it.on), it.received)
         }
@@ -77,11 +79,17 @@ pub(crate) fn event(event: &Event) -> String {
         Event::CompleteAwakeable { id, outcome } => {
             format!("complete awakeable {} of {} with {}", id.index.0, id.invocation, text(outcome))
         }
+        Event::Signal { invocation, name, outcome } => {
+            format!("signal {name} to {invocation}: {}", text(outcome))
+        }
         Event::Cancel { invocation } => format!("cancel {invocation}"),
         Event::Kill { invocation } => format!("kill {invocation}"),
         Event::Pause { invocation } => format!("pause {invocation}"),
         Event::Resume { invocation, deployment } => format!("resume {invocation} on {deployment:?}"),
         Event::Purge { invocation } => format!("purge {invocation}"),
+        Event::RestartAsNew(it) => format!("restart {} as {} keeping {}", it.from, it.id, it.commands),
+        Event::ReplaceState(it) => format!("replace the state of {}/{}", it.service, it.key),
+        Event::Remove { deployment, force } => format!("remove {deployment} by force {force}"),
         Event::Wake => "wake".to_owned(),
     }
 }
@@ -98,6 +106,7 @@ pub(crate) fn effect(effect: &Effect) -> String {
         Effect::Accepted { submitted, invocation, previously } => {
             format!("accept {submitted} as {invocation}{}", if *previously { " (joined)" } else { "" })
         }
+        Effect::FreeDeployment(id) => format!("free {id}"),
         Effect::Answer { invocation, outcome } => format!("answer {invocation}: {}", text(outcome)),
     }
 }
@@ -109,7 +118,10 @@ fn permit(attempt: AttemptId, run: EntryIndex) -> String {
 fn notification(notification: &Notification) -> String {
     match notification {
         Notification::Completed { command, outcome } => format!("command {}: {}", command.0, text(outcome)),
-        Notification::Cancelled { since } => format!("cancelled since {}", since.0),
+        Notification::NotReady { command } => format!("command {} is not ready", command.0),
+        Notification::Cancelled { since, commands, failure } => {
+            format!("cancelled since {} having {commands}: {failure}", since.0)
+        }
     }
 }
 

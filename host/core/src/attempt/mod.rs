@@ -29,9 +29,9 @@ pub use op::{AttemptError, Blocked, News, Op, RunOutcome, Step};
 
 use crate::deployment::{HandlerMode, ServiceKind};
 use crate::event::{Commands, End, Event, Fail, RunAbandoned, RunCompleted, RunFailed, Suspend};
-use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, Seed};
+use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Position, Seed};
 use crate::invocation::{Ancestor, Asker, Header, asker};
-use crate::journal::{self, Call, Command, CommandEntry, NotificationEntry, Send};
+use crate::journal::{self, Call, Command, CommandEntry, Notification, NotificationEntry, Send};
 use crate::limits;
 use crate::target::Target;
 use crate::time::Timestamp;
@@ -61,6 +61,10 @@ pub struct Start {
     /// Steps that have failed and that this attempt does not execute: they back off, or an operator has
     /// to decide.
     pub postponed: BTreeSet<EntryIndex>,
+    /// Steps without a result that the handler has given up: nobody waits for them.
+    pub abandoned: BTreeSet<EntryIndex>,
+    /// The notification of the cancellation that is in force; the handler is not told of any before it.
+    pub cancelled: Option<Position>,
     /// Steps that are executed although a cancellation is due: the handler waits for them past it.
     pub outliving: BTreeSet<EntryIndex>,
     /// Notifications an earlier attempt had received when it suspended.
@@ -90,6 +94,8 @@ pub struct Attempt {
     /// Steps without a result that only another attempt executes: they have failed, or were passed over
     /// because a cancellation was due.
     postponed: BTreeSet<EntryIndex>,
+    /// Steps that the handler has given up.
+    abandoned: BTreeSet<EntryIndex>,
     /// Steps that are executed although a cancellation is due.
     outliving: BTreeSet<EntryIndex>,
     now: Timestamp,
@@ -109,8 +115,13 @@ pub struct Attempt {
 impl Attempt {
     pub fn new(start: Start) -> Self {
         let mut waiting = Waiting::default();
-        for (position, entry) in (0..).zip(start.notifications) {
-            waiting.receive(crate::id::Position(position), entry);
+        for (position, entry) in (0..).map(Position).zip(start.notifications) {
+            match &entry.notification {
+                Notification::Cancelled { .. } if start.cancelled != Some(position) => {
+                    waiting.pass_over(position)
+                }
+                _ => waiting.receive(position, entry),
+            }
         }
         let next_command = u32::try_from(start.commands.len()).expect("a journal is bounded");
         let answerable = start.commands.iter().filter(|entry| entry.command.is_answered_later()).count();
@@ -128,6 +139,7 @@ impl Attempt {
             permits: BTreeSet::new(),
             executing: BTreeSet::new(),
             postponed: start.postponed,
+            abandoned: start.abandoned,
             outliving: start.outliving,
             now: start.created_at,
             seen: start.seen,
@@ -143,6 +155,12 @@ impl Attempt {
 
     pub fn id(&self) -> AttemptId {
         self.id
+    }
+
+    /// The id by which the guest knows its invocation: the same in every attempt, and in a restart that keeps
+    /// commands.
+    pub fn invocation(&self) -> InvocationId {
+        self.asker(EntryIndex(0)).invocation
     }
 
     /// The time the guest sees: that of the last notification it was told.
@@ -294,7 +312,7 @@ impl Attempt {
         let (target, is_shielded) = (call.target.clone(), call.shielded);
         let (command, _) = self.command(Command::Call(call))?;
         if !is_shielded {
-            self.waiting.asked_for_call(command);
+            self.waiting.note_call(command);
         }
         Ok(Step::Called { command, invocation: self.asker(command).seed.child_id(command, &target) })
     }
@@ -366,8 +384,8 @@ impl Attempt {
         let commands = std::mem::take(&mut self.batch);
         let count = u32::try_from(commands.len()).expect("a batch is bounded");
         let first = EntryIndex(self.next_command - count);
-        let (attempt, knows_of_cancellation) = (self.id, self.waiting.knows_of_cancellation());
-        self.events.push_back(Event::Commands(Commands { attempt, first, commands, knows_of_cancellation }));
+        let (attempt, told_cancelled) = (self.id, self.waiting.told_cancelled());
+        self.events.push_back(Event::Commands(Commands { attempt, first, commands, told_cancelled }));
     }
 
     // Steps
@@ -381,7 +399,7 @@ impl Attempt {
         if self.waiting.cancel_is_due() && !self.outliving.contains(&run) {
             self.postponed.insert(run);
         }
-        if self.postponed.contains(&run) {
+        if self.postponed.contains(&run) || self.abandoned.contains(&run) {
             Step::Replayed(run)
         } else if self.permits.remove(&run) {
             self.executing.insert(run);
@@ -391,9 +409,11 @@ impl Attempt {
         }
     }
 
-    /// The guest has given the step up: its result would reach nobody, so no later attempt executes it either.
+    /// The guest has given the step up, in execution or between two: its result would reach nobody, so no later
+    /// attempt executes it either.
     fn abandon_run(&mut self, run: EntryIndex) -> Step {
-        if self.executing.remove(&run) {
+        self.executing.remove(&run);
+        if !self.waiting.is_answered(run) && self.abandoned.insert(run) {
             self.flush();
             self.events.push_back(Event::RunAbandoned(RunAbandoned { attempt: self.id, run }));
         }
@@ -535,6 +555,9 @@ impl Attempt {
                 Ok(Step::Cancelled(failure))
             }
             Told::Nothing if io => Ok(Step::Blocked(Blocked::OnIo)),
+            Told::Nothing if on.iter().any(|command| self.abandoned.contains(command)) => {
+                Err(AttemptError::Misused("wait was called for a run step that was given up".to_owned()))
+            }
             Told::Nothing if on.iter().any(|command| self.postponed.contains(command)) => {
                 Ok(Step::Blocked(Blocked::OnRetry))
             }

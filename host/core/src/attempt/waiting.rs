@@ -2,6 +2,17 @@
 //!
 //! Invariant: of the commands a guest waits for, the one whose notification stands earliest in the journal
 //! is told. What has come can only be joined by later ones, so the choice is the same live and in replay.
+//!
+//! # Cancellation
+//!
+//! A guest is told of its cancellation once: where it waits, or by a call of its own that failed of it. Between the
+//! notification and that moment it may go on calling. The engine cancels such a call as well, and notifies anew when it
+//! has ended; so the notification before it is not told. Both sides find out by the same two numbers, one of the call
+//! and one of the notification:
+//!
+//! - where the guest had been told last that it is cancelled, when it asked for the call: before the cancellation was
+//!   asked for ([`Notification::Cancelled`]'s `since`), or never;
+//! - whether the call comes after the commands that the journal had at the notification (`commands`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +29,12 @@ pub(super) struct Waiting {
     cancellation: Option<Cancellation>,
     /// Told by a wait, not yet taken.
     told: BTreeSet<EntryIndex>,
-    /// The positions of those told answers that were failures by cancellation.
-    cancelled_calls_told: BTreeSet<Position>,
-    /// Whether the guest was told of a cancellation.
-    knows_of_cancellation: bool,
-    /// The last call that was asked for before the guest was told of one.
-    last_unknowing_call: Option<EntryIndex>,
+    /// The position of the last notification by which the guest was told that it is cancelled.
+    told_cancelled: Option<Position>,
+    /// The calls that are cancelled with the invocation.
+    calls: BTreeSet<EntryIndex>,
+    /// What `told_cancelled` was when the guest asked for calls, with the last call of each.
+    last_calls: BTreeMap<Option<Position>, EntryIndex>,
 }
 
 #[derive(Clone, Debug)]
@@ -53,11 +64,9 @@ pub(super) enum Told {
 impl Waiting {
     /// Adds the notification at `position`; one that was received already changes nothing.
     pub(super) fn receive(&mut self, position: Position, entry: NotificationEntry) {
-        if position.0 < self.received {
+        if !self.is_next(position) {
             return;
         }
-        assert_eq!(position.0, self.received, "the engine tells notifications in the order of the journal");
-        self.received += 1;
         match entry.notification {
             Notification::Completed { command, outcome } => {
                 self.receive_answer(command, position, entry.at, Answer::Outcome(outcome));
@@ -66,11 +75,25 @@ impl Waiting {
                 self.receive_answer(command, position, entry.at, Answer::NotReady);
             }
             Notification::Cancelled { since, commands, failure } => {
-                let was_told = self.cancelled_calls_told.iter().any(|told| *told >= since);
                 let cancellation = Cancellation { position, at: entry.at, since, commands, failure };
-                self.cancellation = (!was_told).then_some(cancellation);
+                self.cancellation = Some(cancellation).filter(|it| self.told_cancelled < Some(it.since));
             }
         }
+    }
+
+    /// Notes that nothing of the notification at `position` is told.
+    pub(super) fn pass_over(&mut self, position: Position) {
+        self.is_next(position);
+    }
+
+    /// Counts the notification at `position`, unless it was received already.
+    fn is_next(&mut self, position: Position) -> bool {
+        if position.0 < self.received {
+            return false;
+        }
+        assert_eq!(position.0, self.received, "the engine tells notifications in the order of the journal");
+        self.received += 1;
+        true
     }
 
     fn receive_answer(&mut self, command: EntryIndex, position: Position, at: Timestamp, answer: Answer) {
@@ -79,17 +102,14 @@ impl Waiting {
     }
 
     /// Notes that the guest has asked for a call that is cancelled with the invocation.
-    ///
-    /// If a cancellation was notified before that, and the guest did not know, then the engine cancels the call as well
-    /// and notifies once more when it has ended.
-    pub(super) fn asked_for_call(&mut self, command: EntryIndex) {
-        if !self.knows_of_cancellation {
-            self.last_unknowing_call = Some(command);
-        }
+    pub(super) fn note_call(&mut self, command: EntryIndex) {
+        self.calls.insert(command);
+        self.last_calls.insert(self.told_cancelled, command);
     }
 
-    pub(super) fn knows_of_cancellation(&self) -> bool {
-        self.knows_of_cancellation
+    /// Where the guest was told last that it is cancelled.
+    pub(super) fn told_cancelled(&self) -> Option<Position> {
+        self.told_cancelled
     }
 
     pub(super) fn received(&self) -> u32 {
@@ -105,16 +125,20 @@ impl Waiting {
         self.answers.contains_key(&command)
     }
 
-    /// Whether a cancellation has come that the guest does not know of.
+    /// Whether a cancellation has come that the guest is to be told.
     pub(super) fn cancel_is_due(&self) -> bool {
         self.due_cancellation().is_some()
     }
 
-    /// The cancellation that the guest is to be told: not one that will be notified again.
+    /// The cancellation that the guest is to be told: not one that will be notified anew.
     fn due_cancellation(&self) -> Option<&Cancellation> {
-        let comes_again =
-            |it: &Cancellation| self.last_unknowing_call.is_some_and(|call| call.0 >= it.commands);
-        self.cancellation.as_ref().filter(|it| !comes_again(it))
+        self.cancellation.as_ref().filter(|it| !self.comes_again(it))
+    }
+
+    /// Whether the guest has called after the notification without knowing of it.
+    fn comes_again(&self, it: &Cancellation) -> bool {
+        let unaware = self.last_calls.range(..Some(it.since)).next_back();
+        unaware.is_some_and(|(_, call)| call.0 >= it.commands)
     }
 
     /// Picks what a wait for `on` reports.
@@ -130,10 +154,9 @@ impl Waiting {
                 self.tell_answer(command, position)
             }
             (_, Some(Cancellation { position, at, failure, .. })) => {
-                let told = Told::Cancelled { position: *position, at: *at, failure: failure.clone() };
-                self.cancellation = None;
-                self.knows_of_cancellation = true;
-                told
+                let (position, at, failure) = (*position, *at, failure.clone());
+                self.tell_cancelled(position);
+                Told::Cancelled { position, at, failure }
             }
             (_, None) => Told::Nothing,
         }
@@ -143,12 +166,17 @@ impl Waiting {
     fn tell_answer(&mut self, command: EntryIndex, position: Position) -> Told {
         let answered = &self.answers[&command];
         let at = answered.at;
-        if answered.answer == Some(Answer::Outcome(Failure::cancelled().into())) {
-            self.cancelled_calls_told.insert(position);
-            self.cancellation = self.cancellation.take().filter(|cancelled| position < cancelled.since);
+        let is_news = answered.answer == Some(Answer::Outcome(Failure::cancelled().into()));
+        if is_news && self.calls.contains(&command) {
+            self.tell_cancelled(position);
         }
         self.told.insert(command);
         Told::Ready { command, position, at }
+    }
+
+    fn tell_cancelled(&mut self, position: Position) {
+        self.told_cancelled = self.told_cancelled.max(Some(position));
+        self.cancellation = self.cancellation.take().filter(|it| position < it.since);
     }
 
     /// Gives away the answer of a command that was told; `None` if it was not told or is gone.

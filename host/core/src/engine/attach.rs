@@ -2,7 +2,7 @@
 
 use super::{Cx, Refusal, chain, invoke, notify};
 use crate::id::{EntryIndex, InvocationId};
-use crate::invocation::OpenCommand;
+use crate::invocation::{Lifecycle, OpenCommand};
 use crate::journal::{Named, Notification};
 use crate::limits;
 use crate::state::{Kv, State, StoreError};
@@ -18,9 +18,20 @@ pub(super) fn attach<K: Kv>(
     let Some(invocation) = find(cx.state, to)? else {
         return answer(cx, &caller, index, unknown(to));
     };
-    match refuse_circle(cx, &caller, &invocation, format!("attaching to {to}"))? {
+    join_unless_circle(cx, caller, index, &invocation, format!("attaching to {to}"))
+}
+
+/// Like [`join`], but refuses to have `caller` wait for itself.
+pub(super) fn join_unless_circle<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    caller: InvocationId,
+    index: EntryIndex,
+    invocation: &InvocationId,
+    what: String,
+) -> Result<(), StoreError> {
+    match refuse_circle(cx, &caller, invocation, what)? {
         Some(refusal) => answer(cx, &caller, index, invoke::failure(&refusal)),
-        None => join(cx, caller, index, &invocation),
+        None => join(cx, caller, index, invocation),
     }
 }
 
@@ -51,16 +62,34 @@ pub(super) fn join<K: Kv>(
         return answer(cx, &caller, index, completed.outcome);
     }
     let mut joined = cx.state.lifecycle(invocation)?.expect("one that has no outcome is live");
-    let waiting = joined.joined_by.len();
+    let waiting = usize::try_from(joined.joined).unwrap_or(usize::MAX);
     if waiting >= limits::JOINED_MAX {
         let refusal = Refusal::TooManyJoined { invocation: *invocation, waiting };
         return answer(cx, &caller, index, invoke::failure(&refusal));
     }
-    joined.joined_by.push((caller, index));
+    joined.joined += 1;
     cx.state.put_lifecycle(invocation, &joined)?;
-    if let Some(mut lifecycle) = cx.state.lifecycle(&caller)? {
-        lifecycle.open.insert(index, OpenCommand::Joined);
-        cx.state.put_lifecycle(&caller, &lifecycle)?;
+    cx.state.put_joined(invocation, (&caller, index))?;
+    let mut lifecycle = cx.state.lifecycle(&caller)?.expect("whoever asks is live");
+    lifecycle.open.insert(index, OpenCommand::Joined { invocation: *invocation });
+    cx.state.put_lifecycle(&caller, &lifecycle)
+}
+
+/// An ending invocation waits for nobody any more.
+pub(super) fn leave<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    id: &InvocationId,
+    lifecycle: &Lifecycle,
+) -> Result<(), StoreError> {
+    for (index, open) in &lifecycle.open {
+        // What it had begun itself was not joined by it.
+        if let OpenCommand::Joined { invocation } = open
+            && cx.state.take_joined(invocation, (id, *index))?
+            && let Some(mut joined) = cx.state.lifecycle(invocation)?
+        {
+            joined.joined -= 1;
+            cx.state.put_lifecycle(invocation, &joined)?;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use super::{Cx, completion, lifecycle, notify};
 use crate::id::{EntryIndex, InvocationId, Position};
 use crate::invocation::{Cancellation, Lifecycle, OpenCommand, Status};
-use crate::journal::Command;
 use crate::state::{Kv, State, StoreError};
 use crate::value::{Failure, Outcome};
 
@@ -28,33 +27,39 @@ pub(super) fn time_out<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(
     cancel_with(cx, id, Failure::timed_out(timeout_ms))
 }
 
-/// Cancels again an invocation that has made calls without knowing of its cancellation: these are cancelled as well,
-/// and it is told when they have ended.
-pub(super) fn catch_up<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
-    let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
-    let Some(cancellation) = lifecycle.cancellation.take() else { return Ok(()) };
-    cx.state.put_lifecycle(id, &lifecycle)?;
-    cancel_with(cx, id, cancellation.failure)
-}
-
 fn cancel_with<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, failure: Failure) -> Result<(), StoreError> {
     // What calls are open below an invocation that was asked before may be how it compensates.
-    let tree = call_tree(cx.state, id, Reach::Unshielded, |lifecycle| lifecycle.cancellation.is_none())?;
+    let tree = call_tree(cx.state, id, Reach::Unshielded, |_, lifecycle| lifecycle.cancellation.is_none())?;
     for (invocation, callees) in &tree {
         let failure = if invocation == id { failure.clone() } else { Failure::cancelled() };
         request(cx, invocation, callees, failure)?;
     }
     // All have been asked; only now is anybody told, so that no answer of a callee overtakes the request.
-    for (invocation, _) in tree.iter().rev() {
-        tell(cx, invocation)?;
+    tree.iter().rev().try_for_each(|(invocation, _)| tell(cx, invocation))
+}
+
+/// Cancels the calls that an invocation has made after its cancellation was asked for, not knowing of it. If it was
+/// notified already, then that does not count any more: it is notified anew when the calls have ended.
+///
+/// The attempt finds the same ([`crate::attempt`], waiting): such a notification is not told.
+pub(super) fn catch_up<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
+    let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
+    let Some(cancellation) = &mut lifecycle.cancellation else { return Ok(()) };
+    cancellation.notified = None;
+    cx.state.put_lifecycle(id, &lifecycle)?;
+    let tree = call_tree(cx.state, id, Reach::Unshielded, |invocation, lifecycle| {
+        invocation == id || lifecycle.cancellation.is_none()
+    })?;
+    for (invocation, callees) in &tree {
+        request(cx, invocation, callees, Failure::cancelled())?;
     }
-    Ok(())
+    tree.iter().rev().try_for_each(|(invocation, _)| tell(cx, invocation))
 }
 
 /// Ends an invocation and what it calls, without asking their handlers.
 pub(super) fn kill<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
     let id = cx.state.resolve(id)?;
-    for (invocation, _) in call_tree(cx.state, &id, Reach::All, |_| true)? {
+    for (invocation, _) in call_tree(cx.state, &id, Reach::All, |_, _| true)? {
         let Some(lifecycle) = cx.state.lifecycle(&invocation)? else { continue };
         lifecycle::stop_attempt(cx, &invocation, &lifecycle);
         completion::complete(cx, &invocation, lifecycle, Outcome::Failure(Failure::killed()))?;
@@ -62,8 +67,8 @@ pub(super) fn kill<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), S
     Ok(())
 }
 
-/// Notes that an invocation is to be cancelled. A callee that others wait for as well is left alone, and no longer waited
-/// for before its caller is told.
+/// Notes that an invocation is to be cancelled, unless it was noted before. A callee that others wait for as well is left
+/// alone, and no longer waited for before its caller is told.
 fn request<K: Kv>(
     cx: &mut Cx<'_, K>,
     id: &InvocationId,
@@ -72,22 +77,30 @@ fn request<K: Kv>(
 ) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
     for callee in callees.iter().filter(|callee| callee.is_shared) {
-        lifecycle.open.insert(callee.index, OpenCommand::Joined);
+        let invocation = callee.invocation;
+        lifecycle.open.insert(callee.index, OpenCommand::Joined { invocation });
     }
-    lifecycle.cancellation =
-        Some(Cancellation { failure, since: Position(lifecycle.notifications), notified: None });
+    let since = Position(lifecycle.notifications);
+    lifecycle.cancellation.get_or_insert(Cancellation { failure, since, notified: None });
     cx.state.put_lifecycle(id, &lifecycle)
 }
 
+/// Ends an invocation that has done nothing yet; the others learn of it where they wait.
 fn tell<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
     let Some(lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
+    match has_begun(&lifecycle) {
+        false => completion::complete(cx, id, lifecycle, Outcome::Failure(Failure::cancelled())),
+        true => notify::deliver_cancellation(cx, id, lifecycle),
+    }
+}
+
+/// Whether there may be something to compensate. A restarted invocation has begun with what it has kept.
+fn has_begun(lifecycle: &Lifecycle) -> bool {
     match &lifecycle.status {
-        Status::Scheduled(_) | Status::Inboxed(_) => {
-            completion::complete(cx, id, lifecycle, Outcome::Failure(Failure::cancelled()))
+        Status::Scheduled(_) | Status::Inboxed(_) | Status::Paused(_) => {
+            lifecycle.attempt > 0 || lifecycle.commands > 0
         }
-        Status::Running | Status::Suspended(_) | Status::BackingOff(_) | Status::Paused(_) => {
-            notify::deliver_cancellation(cx, id, lifecycle)
-        }
+        Status::Running | Status::Suspended(_) | Status::BackingOff(_) => true,
     }
 }
 
@@ -113,12 +126,12 @@ fn call_tree<K: Kv>(
     state: &State<K>,
     root: &InvocationId,
     reach: Reach,
-    included: impl Fn(&Lifecycle) -> bool,
+    included: impl Fn(&InvocationId, &Lifecycle) -> bool,
 ) -> Result<Vec<(InvocationId, Vec<Callee>)>, StoreError> {
     let mut tree = Vec::new();
     let mut found = VecDeque::from([*root]);
     while let Some(id) = found.pop_front() {
-        if let Some(lifecycle) = state.lifecycle(&id)?.filter(&included) {
+        if let Some(lifecycle) = state.lifecycle(&id)?.filter(|lifecycle| included(&id, lifecycle)) {
             let callees = callees(state, &id, &lifecycle, reach)?;
             found.extend(callees.iter().filter(|callee| !callee.is_shared).map(|callee| callee.invocation));
             tree.push((id, callees));
@@ -133,27 +146,15 @@ fn callees<K: Kv>(
     lifecycle: &Lifecycle,
     reach: Reach,
 ) -> Result<Vec<Callee>, StoreError> {
-    let open_calls: Vec<EntryIndex> = lifecycle
-        .open
-        .iter()
-        .filter(|(_, open)| match open {
-            OpenCommand::Call { shielded } => !shielded || reach == Reach::All,
-            _ => false,
-        })
-        .map(|(index, _)| *index)
-        .collect();
-    if open_calls.is_empty() {
-        return Ok(Vec::new());
-    }
-    let caller = state.invocation(id)?.expect("stored with the lifecycle");
     let mut callees = Vec::new();
-    for index in open_calls {
-        let entry = state.command(id, index)?.expect("an open command is in the journal");
-        let Command::Call(call) = entry.command else { unreachable!("an open call is a call") };
-        let invocation = caller.child_id(*id, index, &call.target);
-        let callee = state.lifecycle(&invocation)?;
-        let is_shared = callee.is_some_and(|it| it.joined_by.iter().any(|(waiting, _)| waiting != id));
-        callees.push(Callee { index, invocation, is_shared });
+    for (index, open) in &lifecycle.open {
+        if let OpenCommand::Call { callee, shielded } = open
+            && (!shielded || reach == Reach::All)
+        {
+            let is_joined = state.lifecycle(callee)?.is_some_and(|it| it.joined > 0);
+            let is_shared = is_joined && state.is_joined_by_others(callee, id)?;
+            callees.push(Callee { index: *index, invocation: *callee, is_shared });
+        }
     }
     Ok(callees)
 }

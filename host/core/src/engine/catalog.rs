@@ -5,6 +5,7 @@ use crate::deployment::{Deployment, Revision, Route, RoutedHandler, ServiceKind}
 use crate::effect::Effect;
 use crate::event::Configure;
 use crate::id::DeploymentId;
+use crate::invocation::Lifecycle;
 use crate::policy::{Layer, Policy};
 use crate::state::{Kv, State, StoreError};
 
@@ -57,27 +58,34 @@ pub(super) fn remove<K: Kv>(cx: &mut Cx<'_, K>, id: DeploymentId, force: bool) -
             cx.state.delete_revision(&service.name)?;
         }
     }
-    cx.state.put_draining(&id)?;
+    let lifecycles = cx.state.lifecycles()?.into_iter();
+    let left: Vec<_> = lifecycles.filter(|(_, it)| it.deployment == Some(id)).map(|(id, _)| id).collect();
     if force {
-        for (invocation, lifecycle) in cx.state.lifecycles()? {
-            if lifecycle.deployment == Some(id) {
-                lifecycle::pause(cx, &invocation, &format!("deployment {id} was removed"))?;
-            }
+        for invocation in &left {
+            lifecycle::pause(cx, invocation, &format!("deployment {id} was removed"))?;
         }
-        return free(cx, id);
     }
-    free_if_drained(cx, id)
+    match force || left.is_empty() {
+        true => free(cx, id),
+        false => cx.state.put_draining(&id, left.len() as u64),
+    }
 }
 
-/// Frees a deployment that is draining and has no invocation left.
-pub(super) fn free_if_drained<K: Kv>(cx: &mut Cx<'_, K>, id: DeploymentId) -> Result<(), StoreError> {
-    if !cx.state.is_draining(&id)? {
-        return Ok(());
+/// One invocation fewer is on a deployment: if that is draining and it was the last, it is freed.
+pub(super) fn leave<K: Kv>(cx: &mut Cx<'_, K>, id: DeploymentId) -> Result<(), StoreError> {
+    cx.state.look_for_draining()?;
+    match cx.state.draining(&id)? {
+        Some(left) if left > 1 => cx.state.put_draining(&id, left - 1),
+        Some(_) => free(cx, id),
+        None => Ok(()),
     }
-    let is_in_use = cx.state.lifecycles()?.iter().any(|(_, lifecycle)| lifecycle.deployment == Some(id));
-    match is_in_use {
-        true => Ok(()),
-        false => free(cx, id),
+}
+
+/// Whether an invocation has the component to go on with; one that has not begun will find one.
+pub(super) fn has_deployment<K: Kv>(cx: &Cx<'_, K>, lifecycle: &Lifecycle) -> Result<bool, StoreError> {
+    match &lifecycle.deployment {
+        Some(id) => Ok(cx.state.deployment(id)?.is_some()),
+        None => Ok(true),
     }
 }
 

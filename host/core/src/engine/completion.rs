@@ -3,14 +3,13 @@
 //! Invariants: who waits for an outcome gets it once; a name leads to a live or completed invocation; when all
 //! retention is over, no row is left.
 
-use super::{Cx, catalog, command, notify, object};
+use super::{Cx, attach, catalog, command, object};
 use crate::deployment::HandlerMode;
 use crate::effect::Effect;
 use crate::id::InvocationId;
 use crate::invocation::{
     Caller, Completed, Invocation, KeptJournal, Lifecycle, OpenCommand, RunRetry, Status,
 };
-use crate::journal::Notification;
 use crate::limits;
 use crate::state::key::Timer;
 use crate::state::{Kv, StoreError};
@@ -26,15 +25,16 @@ pub(super) fn complete<K: Kv>(
     let invocation = cx.invocation(id)?;
     delete_timers(cx, id, &lifecycle)?;
     command::promise::stop_waiting(cx, id, &invocation, &lifecycle)?;
+    attach::leave(cx, id, &lifecycle)?;
     if lifecycle.signals_kept > 0 {
         cx.state.delete_signals(id)?;
     }
     cx.state.delete_lifecycle(id)?;
     keep(cx, id, &invocation, &lifecycle, &outcome)?;
     object::give_up(cx, id, &invocation, &lifecycle)?;
-    tell_callers(cx, &invocation, &lifecycle, &outcome)?;
+    tell_callers(cx, id, &invocation, &lifecycle, &outcome)?;
     if let Some(deployment) = lifecycle.deployment {
-        catalog::free_if_drained(cx, deployment)?;
+        catalog::leave(cx, deployment)?;
     }
     cx.effects.push(Effect::Answer { invocation: *id, outcome });
     Ok(())
@@ -48,12 +48,13 @@ fn keep<K: Kv>(
     lifecycle: &Lifecycle,
     outcome: &Outcome,
 ) -> Result<(), StoreError> {
-    let journal_retention_ms = journal_retention_ms(invocation, outcome);
-    let journal = (journal_retention_ms > 0).then(|| KeptJournal {
-        commands: lifecycle.commands,
-        notifications: lifecycle.notifications,
-        expires_at: cx.at.plus_millis(journal_retention_ms),
-    });
+    let expires_at = cx.at.plus_millis(invocation.retention_ms);
+    let is_named = invocation.retention_ms > 0;
+    let journal = kept_journal(cx, invocation, lifecycle, outcome);
+    match is_named {
+        true => cx.state.put_timer(expires_at, id, Timer::Expire)?,
+        false => release_names(cx, id, invocation)?,
+    }
     match &journal {
         Some(journal) => cx.state.put_timer(journal.expires_at, id, Timer::ExpireJournal)?,
         None => {
@@ -61,22 +62,35 @@ fn keep<K: Kv>(
             cx.state.delete_input(id)?;
         }
     }
+    if !is_named && journal.is_none() {
+        return forget(cx, id, lifecycle.aliases);
+    }
     let completed = Completed {
         outcome: outcome.clone(),
         completed_at: cx.at,
-        expires_at: cx.at.plus_millis(invocation.retention_ms),
-        is_named: invocation.retention_ms > 0,
+        expires_at,
+        is_named,
         deployment: lifecycle.deployment,
         attempts: lifecycle.attempt,
         journal,
-        has_aliases: lifecycle.has_aliases,
+        aliases: lifecycle.aliases,
         restarted_as: None,
     };
-    match completed.is_named {
-        true => cx.state.put_timer(completed.expires_at, id, Timer::Expire)?,
-        false => release_names(cx, id, invocation)?,
-    }
-    put_or_erase(cx, id, &completed)
+    cx.state.put_completed(id, &completed)
+}
+
+fn kept_journal<K: Kv>(
+    cx: &Cx<'_, K>,
+    invocation: &Invocation,
+    lifecycle: &Lifecycle,
+    outcome: &Outcome,
+) -> Option<KeptJournal> {
+    let retention_ms = journal_retention_ms(invocation, outcome);
+    (retention_ms > 0).then(|| KeptJournal {
+        commands: lifecycle.commands,
+        notifications: lifecycle.notifications,
+        expires_at: cx.at.plus_millis(retention_ms),
+    })
 }
 
 fn journal_retention_ms(invocation: &Invocation, outcome: &Outcome) -> u64 {
@@ -116,6 +130,7 @@ fn put_or_erase<K: Kv>(
 
 /// An operator has a completed invocation forgotten before its retention ends.
 pub(super) fn purge<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId) -> Result<(), StoreError> {
+    let id = &cx.state.resolve(id)?;
     let Some(mut completed) = cx.state.completed(id)? else { return Ok(()) };
     if completed.is_named {
         cx.state.delete_timer(completed.expires_at, id, Timer::Expire)?;
@@ -139,15 +154,20 @@ fn delete_kept_journal<K: Kv>(
 }
 
 fn erase<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, completed: &Completed) -> Result<(), StoreError> {
-    if completed.has_aliases {
+    cx.state.delete_completed(id)?;
+    forget(cx, id, completed.aliases)
+}
+
+fn forget<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, aliases: u32) -> Result<(), StoreError> {
+    if aliases > 0 {
         cx.state.delete_aliases(id)?;
     }
-    cx.state.delete_completed(id)?;
     cx.state.delete_invocation(id)
 }
 
 fn tell_callers<K: Kv>(
     cx: &mut Cx<'_, K>,
+    id: &InvocationId,
     invocation: &Invocation,
     lifecycle: &Lifecycle,
     outcome: &Outcome,
@@ -156,15 +176,18 @@ fn tell_callers<K: Kv>(
         Caller::Call { invocation, command } => Some((invocation, command)),
         Caller::Ingress | Caller::Send { .. } => None,
     };
-    for (waiting, command) in caller.iter().chain(&lifecycle.joined_by) {
-        let answer = Notification::Completed { command: *command, outcome: outcome.clone() };
-        notify::deliver(cx, waiting, answer)?;
+    let joined = match lifecycle.joined {
+        0 => Vec::new(),
+        _ => cx.state.take_all_joined(id)?,
+    };
+    for (waiting, command) in caller.into_iter().chain(joined) {
+        attach::answer(cx, &waiting, command, outcome.clone())?;
     }
     Ok(())
 }
 
-/// Frees the names for others, unless a restarted invocation has them. The state and the promises of a workflow go
-/// with its id: the next run is another workflow.
+/// Frees the names for others, unless another invocation has them: one that was restarted as this one, or this one as
+/// that. The state and the promises of a workflow go with its id: the next run is another workflow.
 fn release_names<K: Kv>(
     cx: &mut Cx<'_, K>,
     id: &InvocationId,
@@ -175,13 +198,15 @@ fn release_names<K: Kv>(
         if cx.state.workflow_run(&target.service, workflow)? != Some(*id) {
             return Ok(());
         }
+        cx.state.delete_workflow_run(&target.service, workflow)?;
         command::state::clear_all(cx, invocation)?;
-        cx.state.delete_promises(&target.service, workflow)?;
-        return cx.state.delete_workflow_run(&target.service, workflow);
+        return command::promise::forget_all(cx, &target.service, workflow);
     }
     match &invocation.idempotency_key {
-        Some(key) => cx.state.delete_idempotency_key(target, key),
-        None => Ok(()),
+        Some(key) if cx.state.by_idempotency_key(target, key)? == Some(*id) => {
+            cx.state.delete_idempotency_key(target, key)
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -23,28 +23,14 @@ pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
         Event::Deploy(deployment) => catalog::check(state, deployment),
         Event::CompleteAwakeable { id, .. } => admit_awakeable(state, id),
         Event::Signal { invocation, name, .. } => admit_signal(state, invocation, name),
-        Event::Cancel { invocation } => admit_unless_ended(state, &state.resolve(invocation)?, "cancelled"),
-        Event::Kill { invocation } => admit_unless_ended(state, &state.resolve(invocation)?, "killed"),
+        Event::Cancel { invocation } => admit_in(state, invocation, "cancelled", |_| true),
+        Event::Kill { invocation } => admit_in(state, invocation, "killed", |_| true),
         Event::Pause { invocation } => admit_in(state, invocation, "paused", |status| match status {
             Status::Running | Status::Suspended(_) | Status::BackingOff(_) => true,
             Status::Scheduled(_) | Status::Inboxed(_) | Status::Paused(_) => false,
         }),
-        Event::Resume { invocation, deployment } => {
-            if let Some(deployment) = deployment
-                && let Err(refusal) = admit_onto(state, invocation, deployment)?
-            {
-                return Ok(Err(refusal));
-            }
-            admit_in(state, invocation, "resumed", |status| match status {
-                Status::Paused(_) | Status::BackingOff(_) => true,
-                Status::Scheduled(_) | Status::Inboxed(_) | Status::Running | Status::Suspended(_) => false,
-            })
-        }
-        Event::Purge { invocation } => match (state.lifecycle(invocation)?, state.completed(invocation)?) {
-            (Some(lifecycle), _) => Ok(Err(wrong_status(invocation, lifecycle.status.name(), "purged"))),
-            (None, Some(_)) => Ok(Ok(())),
-            (None, None) => Ok(Err(Refusal::UnknownInvocation(*invocation))),
-        },
+        Event::Resume { invocation, deployment } => admit_resume(state, invocation, deployment.as_ref()),
+        Event::Purge { invocation } => admit_completed(state, invocation, "purged"),
         Event::RestartAsNew(it) => restart::admit(state, it),
         Event::ReplaceState(it) => command::state::admit_replace(state, it),
         Event::Remove { deployment, .. } => catalog::check_removal(state, deployment),
@@ -167,19 +153,24 @@ pub(super) fn send<K: Kv>(
     }
 }
 
-/// Has `alias`, which a handler was given at once, lead to the invocation that stands for it.
+/// Has `alias`, which a handler was given at once, lead to the invocation that stands for it, unless that has as many
+/// others as it may.
 fn name_also<K: Kv>(cx: &mut Cx<'_, K>, alias: &InvocationId, id: &InvocationId) -> Result<(), StoreError> {
-    if alias == id {
-        return Ok(());
-    }
-    cx.state.put_alias(alias, id)?;
     if let Some(mut lifecycle) = cx.state.lifecycle(id)? {
-        lifecycle.has_aliases = true;
-        return cx.state.put_lifecycle(id, &lifecycle);
+        if lifecycle.aliases >= limits::ALIASES_MAX {
+            return Ok(());
+        }
+        lifecycle.aliases += 1;
+        cx.state.put_lifecycle(id, &lifecycle)?;
+        return cx.state.put_alias(alias, id);
     }
     let mut completed = cx.state.completed(id)?.expect("a name belongs to a live or completed invocation");
-    completed.has_aliases = true;
-    cx.state.put_completed(id, &completed)
+    if completed.aliases >= limits::ALIASES_MAX {
+        return Ok(());
+    }
+    completed.aliases += 1;
+    cx.state.put_completed(id, &completed)?;
+    cx.state.put_alias(alias, id)
 }
 
 struct Submission<'a> {
@@ -305,22 +296,26 @@ fn retention_ms(handler: &Routed, idempotency_key: Option<&str>, otherwise: u64)
 }
 
 /// Finds the handler that a target names, or says what is wrong with it.
-fn resolve<K: Kv>(state: &State<K>, target: &Target) -> Result<Result<Routed, Refusal>, StoreError> {
-    let Some(Route { kind, mut handlers, .. }) = state.route(&target.service)? else {
+pub(super) fn resolve<K: Kv>(
+    state: &State<K>,
+    target: &Target,
+) -> Result<Result<Routed, Refusal>, StoreError> {
+    let Some(Route { kind, deployment, mut handlers }) = state.route(&target.service)? else {
         return Ok(Err(Refusal::UnknownService { service: target.service.clone(), nearest: None }));
     };
     let Some(RoutedHandler { mode, policy }) = handlers.remove(&target.handler) else {
         let (service, handler) = (target.service.clone(), target.handler.clone());
         return Ok(Err(Refusal::UnknownHandler { service, handler, nearest: None }));
     };
-    Ok(check_key(kind, target).map(|()| Routed { kind, mode, policy }))
+    Ok(check_key(kind, target).map(|()| Routed { kind, mode, policy, deployment }))
 }
 
 /// A handler that a target names.
-struct Routed {
+pub(super) struct Routed {
     kind: ServiceKind,
-    mode: HandlerMode,
+    pub(super) mode: HandlerMode,
     policy: Policy,
+    pub(super) deployment: DeploymentId,
 }
 
 fn check_key(kind: ServiceKind, target: &Target) -> Result<(), Refusal> {
@@ -362,7 +357,7 @@ fn admit_invoke<K: Kv>(state: &State<K>, it: &Invoke) -> Admission {
     }
 }
 
-fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Routed, target: &Target) -> Admission {
+pub(super) fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Routed, target: &Target) -> Admission {
     let (HandlerMode::Exclusive, Some(key)) = (handler.mode, &target.key) else { return Ok(Ok(())) };
     match state.lock(&target.service, key)? {
         Some(lock) if lock.waiting >= limits::INBOX_MAX => {
@@ -372,12 +367,36 @@ fn admit_to_inbox<K: Kv>(state: &State<K>, handler: &Routed, target: &Target) ->
     }
 }
 
-/// A deployment that takes over has to have the handler.
-fn admit_onto<K: Kv>(state: &State<K>, id: &InvocationId, deployment: &DeploymentId) -> Admission {
+fn admit_resume<K: Kv>(state: &State<K>, id: &InvocationId, onto: Option<&DeploymentId>) -> Admission {
+    let admitted = admit_in(state, id, "resumed", |status| match status {
+        Status::Paused(_) | Status::BackingOff(_) => true,
+        Status::Scheduled(_) | Status::Inboxed(_) | Status::Running | Status::Suspended(_) => false,
+    })?;
+    let id = state.resolve(id)?;
+    let (Ok(()), Some(lifecycle)) = (&admitted, state.lifecycle(&id)?) else { return Ok(admitted) };
+    match (onto, lifecycle.deployment) {
+        (Some(onto), is_on) => admit_onto(state, &id, onto, is_on),
+        (None, Some(is_on)) if state.deployment(&is_on)?.is_none() => {
+            Ok(Err(Refusal::DeploymentRemoved { invocation: id, deployment: is_on }))
+        }
+        (None, _) => Ok(Ok(())),
+    }
+}
+
+/// A deployment that takes over has to have the handler, and to stay.
+fn admit_onto<K: Kv>(
+    state: &State<K>,
+    id: &InvocationId,
+    deployment: &DeploymentId,
+    is_on: Option<DeploymentId>,
+) -> Admission {
     let Some(deployed) = state.deployment(deployment)? else {
         return Ok(Err(Refusal::UnknownDeployment(*deployment)));
     };
-    let Some(invocation) = state.invocation(id)? else { return Ok(Ok(())) };
+    if is_on != Some(*deployment) && state.draining(deployment)?.is_some() {
+        return Ok(Err(Refusal::Draining(*deployment)));
+    }
+    let invocation = state.invocation(id)?.expect("stored with the lifecycle");
     let target = &invocation.target;
     let service = deployed.services.iter().find(|service| service.name == target.service);
     let handler = service.and_then(|service| service.handler(&target.handler));
@@ -393,7 +412,7 @@ fn admit_signal<K: Kv>(state: &State<K>, id: &InvocationId, name: &str) -> Admis
     if let Err(refusal) = Refusal::check_length("the name of the signal", name) {
         return Ok(Err(refusal));
     }
-    let id = state.resolve(id)?;
+    let id = state.heir(id)?;
     Ok(match state.lifecycle(&id)? {
         Some(it) if it.signals_kept >= limits::SIGNALS_KEPT_MAX => {
             Err(Refusal::SignalsFull { invocation: id, kept: it.signals_kept })
@@ -409,21 +428,27 @@ fn admit_awakeable<K: Kv>(state: &State<K>, id: &AwakeableId) -> Admission {
     Ok(waiting.map(drop).ok_or(Refusal::UnknownAwakeable(*id)))
 }
 
-fn admit_unless_ended<K: Kv>(state: &State<K>, id: &InvocationId, verb: &'static str) -> Admission {
-    admit_in(state, id, verb, |_| true)
-}
-
 fn admit_in<K: Kv>(
     state: &State<K>,
     id: &InvocationId,
     verb: &'static str,
     is_right: impl FnOnce(&Status) -> bool,
 ) -> Admission {
-    Ok(match state.lifecycle(id)? {
+    let id = state.resolve(id)?;
+    Ok(match state.lifecycle(&id)? {
         Some(lifecycle) if is_right(&lifecycle.status) => Ok(()),
-        Some(lifecycle) => Err(wrong_status(id, lifecycle.status.name(), verb)),
-        None if state.completed(id)?.is_some() => Err(wrong_status(id, "completed", verb)),
-        None => Err(Refusal::UnknownInvocation(*id)),
+        Some(lifecycle) => Err(wrong_status(&id, lifecycle.status.name(), verb)),
+        None if state.completed(&id)?.is_some() => Err(wrong_status(&id, "completed", verb)),
+        None => Err(Refusal::UnknownInvocation(id)),
+    })
+}
+
+fn admit_completed<K: Kv>(state: &State<K>, id: &InvocationId, verb: &'static str) -> Admission {
+    let id = state.resolve(id)?;
+    Ok(match state.lifecycle(&id)? {
+        Some(lifecycle) => Err(wrong_status(&id, lifecycle.status.name(), verb)),
+        None if state.completed(&id)?.is_some() => Ok(()),
+        None => Err(Refusal::UnknownInvocation(id)),
     })
 }
 

@@ -1,6 +1,6 @@
 //! How an invocation goes from status to status, and ends.
 
-use super::{Cx, command, completion, object};
+use super::{Cx, catalog, command, completion, object, restart};
 use crate::effect::Effect;
 use crate::event::{End, Fail, Suspend};
 use crate::id::{AttemptId, DeploymentId, InvocationId};
@@ -63,7 +63,10 @@ fn start_on<K: Kv>(
     lifecycle.status = Status::Running;
     cx.state.put_lifecycle(id, &lifecycle)?;
     cx.effects.push(Effect::StartAttempt(AttemptId { invocation: *id, number: lifecycle.attempt }));
-    Ok(())
+    match lifecycle.attempt == 1 && lifecycle.commands > 0 {
+        true => restart::carry_out_kept(cx, id, invocation, &lifecycle),
+        false => Ok(()),
+    }
 }
 
 /// The time of an invocation runs from its first attempt on.
@@ -167,6 +170,7 @@ pub(super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &Fail) -> Result<(), StoreErro
 
 /// The attempts of an invocation are stopped; its journal and its key stay.
 pub(super) fn pause<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, reason: &str) -> Result<(), StoreError> {
+    let id = &cx.state.resolve(id)?;
     let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
     match &lifecycle.status {
         Status::Scheduled(_) | Status::Inboxed(_) | Status::Paused(_) => return Ok(()),
@@ -178,13 +182,20 @@ pub(super) fn pause<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, reason: &str) 
     cx.state.put_lifecycle(id, &lifecycle)
 }
 
-/// An operator lets an invocation go on at once, with its retries counted anew.
+/// An operator lets an invocation go on at once, with its retries counted anew. One whose deployment is gone stays where
+/// it is, unless it gets another one.
 pub(super) fn resume<K: Kv>(
     cx: &mut Cx<'_, K>,
     id: &InvocationId,
     deployment: Option<DeploymentId>,
 ) -> Result<(), StoreError> {
+    let id = &cx.state.resolve(id)?;
     let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
+    let before = lifecycle.deployment;
+    lifecycle.deployment = deployment.or(before);
+    if !catalog::has_deployment(cx, &lifecycle)? {
+        return Ok(());
+    }
     match &lifecycle.status {
         Status::Scheduled(_) | Status::Inboxed(_) | Status::Running | Status::Suspended(_) => return Ok(()),
         Status::BackingOff(BackingOff { until }) => cx.state.delete_timer(*until, id, Timer::Attempt)?,
@@ -192,8 +203,9 @@ pub(super) fn resume<K: Kv>(
     }
     lifecycle.failures = None;
     command::run::forget_failures(cx, id, &mut lifecycle)?;
-    lifecycle.deployment = deployment.or(lifecycle.deployment);
-    start(cx, id, lifecycle)
+    let has_left = before.filter(|before| lifecycle.deployment != Some(*before));
+    start(cx, id, lifecycle)?;
+    has_left.map_or(Ok(()), |left| catalog::leave(cx, left))
 }
 
 /// Drops an attempt's instance, if there is one.

@@ -1,6 +1,6 @@
 //! What the world answers: one more notification in a journal, told to whoever waits for it.
 
-use super::{Cx, command, lifecycle};
+use super::{Cx, catalog, command, lifecycle};
 use crate::effect::Effect;
 use crate::id::{EntryIndex, InvocationId, Position};
 use crate::invocation::{BackingOff, Cancellation, Lifecycle, OpenCommand, Status};
@@ -63,7 +63,8 @@ fn go_on<K: Kv>(cx: &mut Cx<'_, K>, id: &InvocationId, mut lifecycle: Lifecycle)
     let starts = match &lifecycle.status {
         Status::Suspended(it) => is_cancelled || it.on.iter().any(|index| is_answered(&lifecycle, *index)),
         // A cancellation ends a back-off and a pause, so that the handler can compensate.
-        Status::BackingOff(_) | Status::Paused(_) => is_cancelled,
+        Status::BackingOff(_) => is_cancelled,
+        Status::Paused(_) => is_cancelled && catalog::has_deployment(cx, &lifecycle)?,
         Status::Running | Status::Scheduled(_) | Status::Inboxed(_) => false,
     };
     if !starts {
@@ -95,8 +96,8 @@ fn append_due_cancellation<K: Kv>(
 /// Whether calls that are cancelled with this invocation are still to be answered.
 fn has_open_calls(lifecycle: &Lifecycle) -> bool {
     lifecycle.open.values().any(|open| match open {
-        OpenCommand::Call { shielded } => !shielded,
-        OpenCommand::Joined
+        OpenCommand::Call { shielded, .. } => !shielded,
+        OpenCommand::Joined { .. }
         | OpenCommand::Sleep { .. }
         | OpenCommand::Run { .. }
         | OpenCommand::Awakeable

@@ -16,14 +16,6 @@ pub(super) fn needed_key(invocation: &Invocation) -> Option<(&str, &str)> {
     }
 }
 
-/// Whether an invocation that needs a key has it; the others wait for it or have not come yet.
-pub(super) fn holds_its_key(status: &Status) -> bool {
-    match status {
-        Status::Scheduled(_) | Status::Inboxed(_) => false,
-        Status::Running | Status::Suspended(_) | Status::BackingOff(_) | Status::Paused(_) => true,
-    }
-}
-
 /// Takes the key, or a place in its inbox. Returns the ticket if it has to wait.
 pub(super) fn acquire<K: Kv>(
     cx: &mut Cx<'_, K>,

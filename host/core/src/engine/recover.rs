@@ -50,14 +50,14 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
     let effects = executed.into_iter().map(|run| Effect::EnterRun { attempt, run }).collect();
     let commands = commands(state, id, &lifecycle)?;
     let notifications = notifications(state, id, &lifecycle)?;
+    let cancellation = lifecycle.cancellation.as_ref();
     let start = Start {
         attempt,
         deployment: lifecycle.deployment.expect("pinned when the first attempt started"),
         input: state.input(id)?.expect("stored with the lifecycle"),
-        postponed: postponed
-            .into_iter()
-            .chain(abandoned_runs(&lifecycle, &commands, &notifications))
-            .collect(),
+        postponed,
+        abandoned: abandoned_runs(&lifecycle, &commands, &notifications),
+        cancelled: cancellation.and_then(|it| it.notified),
         commands,
         notifications,
         outliving: open_runs(&lifecycle).filter(|run| outlives_cancellation(&lifecycle, *run)).collect(),
@@ -70,9 +70,9 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
         headers: invocation.headers,
         idempotency_key: invocation.idempotency_key,
         seed: invocation.seed,
+        created_at: invocation.lineage.first().map_or(invocation.created_at, |it| it.created_at),
         lineage: invocation.lineage,
         cpu_ms: invocation.policy.cpu_ms,
-        created_at: invocation.created_at,
     };
     Ok(Some(Loaded { start, effects }))
 }

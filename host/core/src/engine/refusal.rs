@@ -47,6 +47,20 @@ pub enum Refusal {
         "promise '{name}' of the workflow {service}/{id} is completed already; the first completion counts"
     )]
     PromiseCompleted { service: String, id: String, name: String },
+    #[error(
+        "the workflow {service}/{id} has ended, and its retention is over: nobody completes its promises any more"
+    )]
+    PromiseForgotten { service: String, id: String },
+    #[error("deployment {deployment}, on which {invocation} began, was removed; resume it on another")]
+    DeploymentRemoved { invocation: InvocationId, deployment: DeploymentId },
+    #[error(
+        "deployment {0} is being removed, and takes no further invocation; register it again to have it stay"
+    )]
+    Draining(DeploymentId),
+    #[error(
+        "{from} was told that it is cancelled after {has} commands: no more of them than that can be kept, not {asked}"
+    )]
+    CancelledBefore { from: InvocationId, has: u32, asked: u32 },
     #[error("deployment {deployment} has no handler {target} of the same kind; resume it on one that has")]
     HandlerNotDeployed { deployment: DeploymentId, target: Target },
     #[error(
@@ -94,8 +108,12 @@ impl Refusal {
             Refusal::WaitsForItself { .. } => ErrorCode::WaitsForItself,
             Refusal::SignalsFull { .. } => ErrorCode::SignalsFull,
             Refusal::PromiseCompleted { .. } => ErrorCode::PromiseCompleted,
-            Refusal::HandlerNotDeployed { .. } => ErrorCode::NotDeployed,
-            Refusal::JournalNotKept(_) | Refusal::CommandsNotThere { .. } => ErrorCode::JournalNotKept,
+            Refusal::PromiseForgotten { .. } => ErrorCode::PromiseForgotten,
+            Refusal::HandlerNotDeployed { .. } | Refusal::DeploymentRemoved { .. } => ErrorCode::NotDeployed,
+            Refusal::Draining(_) => ErrorCode::Draining,
+            Refusal::JournalNotKept(_)
+            | Refusal::CommandsNotThere { .. }
+            | Refusal::CancelledBefore { .. } => ErrorCode::JournalNotKept,
             Refusal::HasNoState { .. } => ErrorCode::HasNoState,
             Refusal::KeyInUse { .. } => ErrorCode::KeyInUse,
             Refusal::StateChanged { .. } => ErrorCode::StateChanged,
@@ -122,12 +140,16 @@ impl Refusal {
             | Refusal::IdempotencyKeyOnWorkflow { .. }
             | Refusal::PrivateHandler { .. }
             | Refusal::HasNoState { .. }
-            | Refusal::CommandsNotThere { .. } => 400,
+            | Refusal::CommandsNotThere { .. }
+            | Refusal::CancelledBefore { .. } => 400,
+            Refusal::PromiseForgotten { .. } => 410,
             Refusal::InputTooLarge { .. } | Refusal::StateTooLarge { .. } => 413,
             Refusal::InboxFull { .. } | Refusal::SignalsFull { .. } | Refusal::TooManyJoined { .. } => 429,
             Refusal::WaitsForItself { .. }
             | Refusal::PromiseCompleted { .. }
             | Refusal::HandlerNotDeployed { .. }
+            | Refusal::DeploymentRemoved { .. }
+            | Refusal::Draining(_)
             | Refusal::JournalNotKept(_)
             | Refusal::KeyInUse { .. }
             | Refusal::StateChanged { .. }

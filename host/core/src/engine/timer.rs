@@ -18,7 +18,10 @@ pub fn next_wakeup<K: Kv>(state: &State<K>) -> Result<Option<Timestamp>, StoreEr
 /// Fires the timers that are due, earliest first, up to a bound; the driver wakes again for the rest.
 pub(super) fn fire_due<K: Kv>(cx: &mut Cx<'_, K>) -> Result<(), StoreError> {
     for (due, id, timer) in cx.state.timers_due(cx.at, limits::TIMERS_PER_WAKE_MAX)? {
-        cx.state.delete_timer(due, &id, timer)?;
+        // What a timer before this one has ended or started waits for no other.
+        if !cx.state.take_timer(due, &id, timer)? {
+            continue;
+        }
         cx.state.raise_timer_floor(due);
         match timer {
             Timer::Start => begin(cx, &id)?,

@@ -28,7 +28,8 @@
 //! | 20 signal | invocation id, name, number | [`crate::value::Outcome`] |
 //! | 21 promise | service, workflow id, name | [`crate::value::Outcome`] |
 //! | 22 promise waiter | service, workflow id, name, invocation id, entry index | – |
-//! | 23 draining | deployment id | – |
+//! | 23 draining | deployment id | how many invocations are left on it |
+//! | 24 joined | awaited invocation id, waiting invocation id, entry index | – |
 
 use std::ops::Range;
 
@@ -63,6 +64,7 @@ pub enum Family {
     Promise = 21,
     PromiseWaiter = 22,
     Draining = 23,
+    Joined = 24,
 }
 
 /// What a timer is for.
@@ -281,8 +283,22 @@ pub fn promise_waiters(service: &str, id: &str, name: &str) -> Range<Vec<u8>> {
     Key::new(Family::PromiseWaiter).text(service).text(id).text(name).with_any_suffix()
 }
 
-/// Reads the waiting command in a key of [`promise_waiters`] back.
-pub fn parse_promise_waiter(key: &[u8]) -> Option<(InvocationId, EntryIndex)> {
+/// All who wait for any promise of one workflow.
+pub fn promise_waiters_of(service: &str, id: &str) -> Range<Vec<u8>> {
+    Key::new(Family::PromiseWaiter).text(service).text(id).with_any_suffix()
+}
+
+pub fn joined(awaited: &InvocationId, waiting: &InvocationId, index: EntryIndex) -> Vec<u8> {
+    Key::new(Family::Joined).id(awaited).id(waiting).number(index.0).0
+}
+
+/// All commands of others that wait for one invocation.
+pub fn joined_to(awaited: &InvocationId) -> Range<Vec<u8>> {
+    Key::new(Family::Joined).id(awaited).with_any_suffix()
+}
+
+/// Reads the waiting command at the end of a key back: of those who wait for a promise, or for an invocation.
+pub fn parse_waiting(key: &[u8]) -> Option<(InvocationId, EntryIndex)> {
     let (rest, index) = key.split_last_chunk::<4>()?;
     let (_, id) = rest.split_last_chunk::<24>()?;
     Some((InvocationId::from_bytes(*id), EntryIndex(u32::from_be_bytes(*index))))
@@ -290,6 +306,11 @@ pub fn parse_promise_waiter(key: &[u8]) -> Option<(InvocationId, EntryIndex)> {
 
 pub fn draining(id: &DeploymentId) -> Vec<u8> {
     Key::new(Family::Draining).bytes(id.as_bytes()).0
+}
+
+/// The deployment id right behind the family number.
+pub fn parse_deployment(key: &[u8]) -> Option<DeploymentId> {
+    <[u8; 16]>::try_from(key.get(1..)?).ok().map(DeploymentId::from_bytes)
 }
 
 /// The number at the end of a key.

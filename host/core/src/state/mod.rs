@@ -8,6 +8,7 @@ pub mod key;
 pub mod kv;
 pub mod memory;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
 use std::str::FromStr;
@@ -89,11 +90,13 @@ pub struct State<K> {
     kv: K,
     /// No timer is due before this. Only spares the scan what was fired already.
     timer_floor: Timestamp,
+    /// The deployments that drain, once they were looked for. Only spares each completion a read.
+    draining: Option<BTreeSet<DeploymentId>>,
 }
 
 impl<K: Kv> State<K> {
     pub fn new(kv: K) -> Self {
-        State { kv, timer_floor: Timestamp::ZERO }
+        State { kv, timer_floor: Timestamp::ZERO, draining: None }
     }
 
     pub fn kv(&self) -> &K {
@@ -150,17 +153,36 @@ impl<K: Kv> State<K> {
         self.kv.delete(&key::deployment(id))
     }
 
-    /// Whether no new invocation goes to a deployment, and it is freed when its last one has ended.
-    pub fn is_draining(&self, id: &DeploymentId) -> Result<bool, StoreError> {
-        Ok(self.kv.get(&key::draining(id))?.is_some())
+    /// How many invocations are left on a deployment that drains: no new one goes there, and it is freed when the last
+    /// has ended. `None` if it does not drain.
+    pub fn draining(&self, id: &DeploymentId) -> Result<Option<u64>, StoreError> {
+        match &self.draining {
+            Some(known) if !known.contains(id) => Ok(None),
+            Some(_) | None => self.read(&key::draining(id)),
+        }
     }
 
-    pub fn put_draining(&mut self, id: &DeploymentId) -> Result<(), StoreError> {
-        self.kv.put(key::draining(id), Bytes::new())
+    pub fn put_draining(&mut self, id: &DeploymentId, left: u64) -> Result<(), StoreError> {
+        if let Some(known) = &mut self.draining {
+            known.insert(*id);
+        }
+        self.write(key::draining(id), &left)
     }
 
     pub fn delete_draining(&mut self, id: &DeploymentId) -> Result<(), StoreError> {
         self.kv.delete(&key::draining(id))
+    }
+
+    /// Remembers which deployments drain.
+    pub(crate) fn look_for_draining(&mut self) -> Result<(), StoreError> {
+        if self.draining.is_none() {
+            let rows = self.keys(&key::family(Family::Draining))?;
+            let ids = rows.iter().map(|row| {
+                key::parse_deployment(row).ok_or_else(|| corrupt(row, "its key has no deployment id"))
+            });
+            self.draining = Some(ids.collect::<Result<_, _>>()?);
+        }
+        Ok(())
     }
 
     pub fn delete_revision(&mut self, service: &str) -> Result<(), StoreError> {
@@ -340,7 +362,21 @@ impl<K: Kv> State<K> {
         }
     }
 
+    /// The invocation that goes on with the journal of another one: the latest that was restarted from it, keeping
+    /// commands. For most it is the invocation itself.
+    pub fn heir(&self, id: &InvocationId) -> Result<InvocationId, StoreError> {
+        let mut heir = self.resolve(id)?;
+        while let Some(restarted_as) = self.completed(&heir)?.and_then(|it| it.restarted_as) {
+            heir = restarted_as;
+        }
+        Ok(heir)
+    }
+
+    /// Has `alias` lead to an invocation, and no longer to another one.
     pub fn put_alias(&mut self, alias: &InvocationId, id: &InvocationId) -> Result<(), StoreError> {
+        if let Some(before) = self.read::<InvocationId>(&key::alias(alias))? {
+            self.kv.delete(&key::alias_of(&before, alias))?;
+        }
         self.kv.put(key::alias_of(id, alias), Bytes::new())?;
         self.write(key::alias(alias), id)
     }
@@ -352,6 +388,50 @@ impl<K: Kv> State<K> {
             self.kv.delete(&row)?;
         }
         Ok(())
+    }
+
+    // Who waits for an invocation without having begun it
+
+    pub fn put_joined(
+        &mut self,
+        awaited: &InvocationId,
+        waiting: (&InvocationId, EntryIndex),
+    ) -> Result<(), StoreError> {
+        self.kv.put(key::joined(awaited, waiting.0, waiting.1), Bytes::new())
+    }
+
+    /// Takes one out; false if it was not there.
+    pub fn take_joined(
+        &mut self,
+        awaited: &InvocationId,
+        waiting: (&InvocationId, EntryIndex),
+    ) -> Result<bool, StoreError> {
+        self.take(&key::joined(awaited, waiting.0, waiting.1))
+    }
+
+    /// Takes out all commands that wait for an invocation, in the order of their invocations' ids.
+    pub fn take_all_joined(
+        &mut self,
+        awaited: &InvocationId,
+    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
+        self.take_waiting(&key::joined_to(awaited))
+    }
+
+    /// Whether others than `one` have joined an invocation.
+    pub fn is_joined_by_others(
+        &self,
+        awaited: &InvocationId,
+        one: &InvocationId,
+    ) -> Result<bool, StoreError> {
+        let mut found = false;
+        self.scan(&key::joined_to(awaited), &mut |row, _| {
+            found = key::parse_waiting(row).is_some_and(|(waiting, _)| waiting != *one);
+            match found {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        Ok(found)
     }
 
     // Objects
@@ -487,19 +567,23 @@ impl<K: Kv> State<K> {
         self.kv.delete(&key::promise_waiter(service, id, name, waiting.0, waiting.1))
     }
 
-    /// The commands that wait for a promise, in the order of their invocations' ids.
-    pub fn promise_waiters(
-        &self,
+    /// Takes out the commands that wait for a promise, in the order of their invocations' ids.
+    pub fn take_promise_waiters(
+        &mut self,
         service: &str,
         id: &str,
         name: &str,
     ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
-        let rows = self.keys(&key::promise_waiters(service, id, name))?;
-        rows.iter()
-            .map(|row| {
-                key::parse_promise_waiter(row).ok_or_else(|| corrupt(row, "its key has no waiting command"))
-            })
-            .collect()
+        self.take_waiting(&key::promise_waiters(service, id, name))
+    }
+
+    /// Takes out the commands that wait for any promise of a workflow.
+    pub fn take_promise_waiters_of(
+        &mut self,
+        service: &str,
+        id: &str,
+    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
+        self.take_waiting(&key::promise_waiters_of(service, id))
     }
 
     // Timers
@@ -507,6 +591,16 @@ impl<K: Kv> State<K> {
     pub fn put_timer(&mut self, due: Timestamp, id: &InvocationId, timer: Timer) -> Result<(), StoreError> {
         self.timer_floor = self.timer_floor.min(due);
         self.kv.put(key::timer(due, id, timer), Bytes::new())
+    }
+
+    /// Takes a timer out; false if it was not there.
+    pub(crate) fn take_timer(
+        &mut self,
+        due: Timestamp,
+        id: &InvocationId,
+        timer: Timer,
+    ) -> Result<bool, StoreError> {
+        self.take(&key::timer(due, id, timer))
     }
 
     pub fn delete_timer(
@@ -550,9 +644,10 @@ impl<K: Kv> State<K> {
         self.timer_floor = self.timer_floor.max(floor);
     }
 
-    /// Forgets what is known of timers, after the rows were changed from outside.
+    /// Forgets what is remembered of the rows, after they were changed from outside.
     pub fn reset_timer_floor(&mut self) {
         self.timer_floor = Timestamp::ZERO;
+        self.draining = None;
     }
 
     // Names for invocations
@@ -608,6 +703,25 @@ impl<K: Kv> State<K> {
             ControlFlow::Continue(())
         })?;
         Ok(keys)
+    }
+
+    fn take(&mut self, row: &[u8]) -> Result<bool, StoreError> {
+        let is_there = self.kv.get(row)?.is_some();
+        if is_there {
+            self.kv.delete(row)?;
+        }
+        Ok(is_there)
+    }
+
+    fn take_waiting(
+        &mut self,
+        range: &Range<Vec<u8>>,
+    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
+        let rows = self.keys(range)?;
+        rows.iter().try_for_each(|row| self.kv.delete(row))?;
+        rows.iter()
+            .map(|row| key::parse_waiting(row).ok_or_else(|| corrupt(row, "its key has no waiting command")))
+            .collect()
     }
 
     fn delete_all(&mut self, range: &Range<Vec<u8>>) -> Result<(), StoreError> {

@@ -57,7 +57,7 @@ fn a_replay_is_told_at_the_same_place() {
             wait 0 -> cancelled
             call echo/undo -> called, pending 1
             wait 1 -> blocked OnJournal
-                commands 1, knowing: call echo/undo (5 bytes)
+                commands 1, told at 0: call echo/undo (5 bytes)
             hear 1 undone -> at 1
             wait 1 -> ready 1
             replay
@@ -95,7 +95,7 @@ fn a_call_that_failed_for_it_is_the_news() {
             hear cancelled since 0 -> at 1
             sleep 10 -> pending 1
             wait 1 -> blocked OnJournal
-                commands 1: sleep 10 ms
+                commands 1, told at 0: sleep 10 ms
             replay
             call echo/hi -> called, pending 0
             wait 0 -> ready 0
@@ -129,7 +129,7 @@ fn unless_that_was_before_it_was_asked_for() {
             sleep 10 -> pending 1
             hear cancelled since 1 -> at 1
             wait 1 -> cancelled
-                commands 1: sleep 10 ms
+                commands 1, told at 0: sleep 10 ms
             replay
             call echo/hi -> called, pending 0
             wait 0 -> ready 0

@@ -108,7 +108,13 @@ impl Recorder {
         self.attempts += 1;
         let mut option = |name| words.number_option(name).and_then(|it| u32::try_from(it).ok());
         let (postponed, outliving, seen) = (option("postponed"), option("outliving"), option("seen"));
-        let inheriting = |commands| Ancestor { invocation: ancestor(), seed: Seed([9; 32]), commands };
+        let (abandoned, cancelled) = (option("abandoned"), option("cancelled"));
+        let inheriting = |commands| Ancestor {
+            invocation: ancestor(),
+            seed: Seed([9; 32]),
+            created_at: Timestamp::ZERO,
+            commands,
+        };
         let lineage = option("inheriting").map(inheriting).into_iter().collect();
         let begin = start(&self.target, self.kind, self.mode);
         self.attempt = Attempt::new(Start {
@@ -116,6 +122,8 @@ impl Recorder {
             commands: self.commands.clone(),
             notifications: self.notifications.clone(),
             postponed: postponed.into_iter().map(EntryIndex).collect(),
+            abandoned: abandoned.into_iter().map(EntryIndex).collect(),
+            cancelled: cancelled.map(Position).or_else(|| self.last_cancellation()),
             outliving: outliving.into_iter().map(EntryIndex).collect(),
             seen: seen.unwrap_or(0),
             state: self.state.clone(),
@@ -159,6 +167,13 @@ impl Recorder {
             Outcome::Failure(failure) => failure,
         };
         Notification::Cancelled { since, commands, failure }
+    }
+
+    /// Where the journal says last that the invocation is cancelled.
+    fn last_cancellation(&self) -> Option<Position> {
+        let is_one = |it: &NotificationEntry| matches!(it.notification, Notification::Cancelled { .. });
+        let last = self.notifications.iter().rposition(is_one)?;
+        u32::try_from(last).ok().map(Position)
     }
 
     fn record(&mut self, event: Event) -> String {
@@ -221,6 +236,8 @@ pub(crate) fn start(target: &Target, kind: ServiceKind, mode: HandlerMode) -> St
         commands: Vec::new(),
         notifications: Vec::new(),
         postponed: BTreeSet::new(),
+        abandoned: BTreeSet::new(),
+        cancelled: None,
         outliving: BTreeSet::new(),
         seen: 0,
         journal_bytes: 0,
@@ -328,8 +345,8 @@ fn recorded(event: &Event) -> String {
     match event {
         Event::Commands(it) => {
             let commands: Vec<String> = it.commands.iter().map(Command::to_string).collect();
-            let knowing = if it.knows_of_cancellation { ", knowing" } else { "" };
-            format!("    commands {}{knowing}: {}\n", it.first.0, commands.join(", "))
+            let told = it.told_cancelled.map(|told| format!(", told at {}", told.0)).unwrap_or_default();
+            format!("    commands {}{told}: {}\n", it.first.0, commands.join(", "))
         }
         Event::RunCompleted(it) => format!("    step {} completed: {}\n", it.run.0, text_of(&it.outcome)),
         Event::RunFailed(it) => format!("    step {} failed: {}\n", it.run.0, it.message),

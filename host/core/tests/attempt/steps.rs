@@ -191,8 +191,10 @@ fn an_abandoned_step_is_not_executed_by_the_next_attempt() {
             abandon 0
             now
             finish 0 paid
-            replay postponed 0
+            replay abandoned 0
             run charge
+            abandon 0
+            wait 0
         ",
         expect![[r#"
             run charge -> await permit 0
@@ -203,8 +205,10 @@ fn an_abandoned_step_is_not_executed_by_the_next_attempt() {
                 step 0 abandoned
             now -> 0 ms, live
             finish 0 paid -> HH0040: a run step was finished that is not being executed
-            replay postponed 0
+            replay abandoned 0
             run charge -> replayed 0
+            abandon 0 -> done
+            wait 0 -> HH0040: wait was called for a run step that was given up
         "#]],
     );
 }

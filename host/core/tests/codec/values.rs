@@ -47,7 +47,7 @@ pub(crate) fn records() -> Vec<Record> {
             attempt,
             first: EntryIndex(300),
             commands: commands(),
-            knows_of_cancellation: true,
+            told_cancelled: Some(Position(300)),
         }),
         Event::RunCompleted(RunCompleted {
             attempt,
@@ -186,9 +186,9 @@ pub(crate) fn name_of_status(lifecycle: &Lifecycle) -> &'static str {
 
 fn lifecycle(status: Status) -> Lifecycle {
     let open = [
-        OpenCommand::Call { shielded: false },
-        OpenCommand::Call { shielded: true },
-        OpenCommand::Joined,
+        OpenCommand::Call { callee: invocation_id(), shielded: false },
+        OpenCommand::Call { callee: invocation_id(), shielded: true },
+        OpenCommand::Joined { invocation: invocation_id() },
         OpenCommand::Sleep { due: AT },
         OpenCommand::Run { outlives_cancellation: false },
         OpenCommand::Run { outlives_cancellation: true },
@@ -211,8 +211,8 @@ fn lifecycle(status: Status) -> Lifecycle {
             since: Position(2),
             notified: Some(Position(4)),
         }),
-        joined_by: vec![(invocation_id(), EntryIndex(7))],
-        has_aliases: true,
+        joined: 300,
+        aliases: 2,
         signals_sent: 300,
         signals_kept: 2,
         times_out_at: Some(AT),
@@ -247,6 +247,7 @@ pub(crate) fn invocations() -> Vec<Invocation> {
         lineage: vec![Ancestor {
             invocation: InvocationId::from_bytes([8; 24]),
             seed: Seed([6; 32]),
+            created_at: AT,
             commands: 300,
         }],
     };
@@ -311,7 +312,7 @@ pub(crate) fn completed() -> Vec<Completed> {
         deployment: Some(deployment().id),
         attempts: 3,
         journal: Some(journal),
-        has_aliases: true,
+        aliases: 300,
         restarted_as: Some(InvocationId::from_bytes([8; 24])),
     };
     let plain = Completed {

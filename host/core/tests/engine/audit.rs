@@ -6,7 +6,7 @@ use holiday_core::id::{EntryIndex, InvocationId, Position};
 use holiday_core::invocation::{Lifecycle, OpenCommand, RunRetry, Status};
 use holiday_core::state::key::{self, Family, Timer};
 use holiday_core::state::memory::MemoryKv;
-use holiday_core::state::{Lock, State, codec};
+use holiday_core::state::{Kv as _, Lock, State, codec};
 use holiday_core::time::Timestamp;
 
 /// Every row has its reason in a lifecycle or a completed invocation, and every reason its row.
@@ -61,12 +61,16 @@ fn timers_of(lifecycle: &Lifecycle) -> Vec<(Timestamp, Timer)> {
         match open {
             OpenCommand::Sleep { due } => timers.push((*due, Timer::Sleep(*index))),
             OpenCommand::Call { .. }
-            | OpenCommand::Joined
+            | OpenCommand::Joined { .. }
             | OpenCommand::Run { .. }
             | OpenCommand::Awakeable
             | OpenCommand::Signal
             | OpenCommand::Promise => {}
-            OpenCommand::Question => panic!("a question is answered in the record that asks it"),
+            // That of a restarted invocation is asked when it begins.
+            OpenCommand::Question => assert!(
+                matches!(lifecycle.status, Status::Inboxed(_)),
+                "a question is answered in the record that asks it"
+            ),
         }
     }
     for (run, failing) in &lifecycle.failing_runs {
@@ -107,14 +111,14 @@ fn check_names(state: &State<MemoryKv>) {
         }
     }
     for alias in ids(state, Family::Alias) {
-        let id = state.resolve(&alias).expect("memory does not fail");
-        assert_ne!(id, alias, "another id belongs to one invocation only");
+        let row = state.kv().get(&key::alias(&alias)).expect("memory does not fail").expect("just found");
+        let id: InvocationId = codec::decode(&row, || alias.to_string()).expect("an id");
         let row = key::alias_of(&id, &alias);
         assert!(keys(state, Family::AliasOf).contains(&row), "{alias} is not known with {id}");
         let lifecycle = state.lifecycle(&id).expect("memory does not fail");
         let completed = state.completed(&id).expect("memory does not fail");
         let says_so =
-            lifecycle.is_some_and(|it| it.has_aliases) || completed.is_some_and(|it| it.has_aliases);
+            lifecycle.is_some_and(|it| it.aliases > 0) || completed.is_some_and(|it| it.aliases > 0);
         assert!(says_so, "{id} does not say that it has other ids");
     }
     assert_eq!(keys(state, Family::Alias).len(), keys(state, Family::AliasOf).len(), "both ways are known");
@@ -123,25 +127,42 @@ fn check_names(state: &State<MemoryKv>) {
 /// What waits for signals and promises, and what is kept of them, is known on both sides.
 fn check_waiting(state: &State<MemoryKv>, lifecycles: &BTreeMap<InvocationId, Lifecycle>) {
     let mut waiting = BTreeSet::new();
+    let joined = keys(state, Family::Joined);
     for (id, lifecycle) in lifecycles {
         let kept = keys(state, Family::Signal).iter().filter(|row| row[1..25] == id.as_bytes()[..]).count();
         assert_eq!(kept, lifecycle.signals_kept as usize, "{id} has kept as many signals as it says");
         let open = lifecycle.open.iter().filter(|(_, open)| **open == OpenCommand::Promise);
         waiting.extend(open.map(|(index, _)| (*id, *index)));
+        let to_it: Vec<_> = joined.iter().filter(|row| row[1..25] == id.as_bytes()[..]).collect();
+        assert_eq!(to_it.len(), lifecycle.joined as usize, "{id} was joined as often as it says");
+        for (who, index) in to_it.iter().filter_map(|row| key::parse_waiting(row)) {
+            let open = lifecycles.get(&who).and_then(|it| it.open.get(&index));
+            assert_eq!(open, Some(&OpenCommand::Joined { invocation: *id }), "{who} waits for {id}");
+        }
+    }
+    for id in ids(state, Family::Joined) {
+        assert!(lifecycles.contains_key(&id), "{id} has ended, and others are said to wait for it");
     }
     for id in ids(state, Family::Signal) {
         assert!(lifecycles.contains_key(&id), "{id} has ended, and its signals are kept");
     }
     let stored: BTreeSet<_> = keys(state, Family::PromiseWaiter)
         .iter()
-        .map(|row| key::parse_promise_waiter(row).expect("ends with a command"))
+        .map(|row| key::parse_waiting(row).expect("ends with a command"))
         .collect();
     assert_eq!(stored, waiting, "those who wait for promises are known");
 }
 
 /// After all invocations have ended only the catalog, objects and outcomes with their names are left.
 pub(crate) fn check_ended(state: &State<MemoryKv>) {
-    for family in [Family::Lifecycle, Family::Lock, Family::Inbox, Family::Signal, Family::PromiseWaiter] {
+    for family in [
+        Family::Lifecycle,
+        Family::Lock,
+        Family::Inbox,
+        Family::Signal,
+        Family::PromiseWaiter,
+        Family::Joined,
+    ] {
         assert_eq!(keys(state, family).len(), 0, "{family:?} rows are left behind");
     }
     let completed = ids(state, Family::Completed);

@@ -53,7 +53,7 @@ fn a_second_cancellation_does_not_reach_what_a_caller_compensates_before_it_is_t
             a suspends 0 1
             cancel a
             a.0 ends !409 cancelled
-            a asks call echo/hi
+            a asks-told 0 call echo/hi
             a suspends 2
             cancel a
             a.1 ends !409 cancelled
@@ -80,7 +80,7 @@ fn a_second_cancellation_does_not_reach_what_a_caller_compensates_before_it_is_t
                 answer a.0: !409 cancelled
                 a is running
                 a.0 has ended
-            a asks call echo/hi
+            a asks-told 0 call echo/hi
                 start a.2#1
                 a.2 is running
             a suspends 2

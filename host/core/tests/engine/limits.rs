@@ -142,12 +142,12 @@ fn handlers_that_wait_for_one_invocation_are_bounded() {
     let mut state = state_with_a_catalog();
     let awaited = begin(&mut state, 1);
     let mut lifecycle = state.lifecycle(&awaited).expect("memory does not fail").expect("it runs");
-    lifecycle.joined_by = vec![(id(0), EntryIndex(0)); limits::JOINED_MAX - 1];
+    lifecycle.joined = u32::try_from(limits::JOINED_MAX - 1).expect("a number of invocations");
     state.put_lifecycle(&awaited, &lifecycle).expect("memory does not fail");
     let (last, late) = (begin(&mut state, 2), begin(&mut state, 3));
     ask(&mut state, last, vec![Command::Attach { to: Named::Id(awaited) }]);
     let waits = state.lifecycle(&last).expect("memory does not fail").expect("it runs");
-    assert_eq!(waits.open.get(&EntryIndex(0)), Some(&OpenCommand::Joined), "it is the last that fits");
+    assert_eq!(waits.open.get(&EntryIndex(0)), Some(&OpenCommand::Joined { invocation: awaited }), "it is the last that fits");
     ask(&mut state, late, vec![Command::Attach { to: Named::Id(awaited) }]);
     assert_eq!(answer_of(&state, late), (429, "HH0028".to_owned()));
 }
@@ -293,7 +293,7 @@ fn begin(state: &mut State<MemoryKv>, number: u32) -> InvocationId {
 /// Records what the current attempt of an invocation asks for.
 fn ask(state: &mut State<MemoryKv>, id: InvocationId, commands: Vec<Command>) {
     let (attempt, first) = current(state, id);
-    apply(state, Event::Commands(Commands { attempt, first, commands, knows_of_cancellation: false }));
+    apply(state, Event::Commands(Commands { attempt, first, commands, told_cancelled: None }));
 }
 
 fn end(state: &mut State<MemoryKv>, id: InvocationId, outcome: Outcome) {

@@ -8,7 +8,7 @@ use holiday_core::event::{
     Commands, Configure, End, Event, Fail, Invoke, Record, ReplaceState, RestartAsNew, RunAbandoned,
     RunCompleted, RunFailed, Suspend,
 };
-use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId, Seed};
+use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId, Position, Seed};
 use holiday_core::journal::{Call, Command, Named, Send};
 use holiday_core::policy::{Layer, Options, Policies, RetryOptions, ServicePolicies};
 use holiday_core::retry::Exhausted;
@@ -197,18 +197,19 @@ impl World {
         let attempt = self.attempt(speaker);
         let lifecycle = self.state.lifecycle(&attempt.invocation).expect("memory does not fail");
         match words.word() {
-            // Who compensates knows that it is cancelled.
             "asks" => {
-                let is_notified = lifecycle
-                    .as_ref()
-                    .and_then(|it| it.cancellation.as_ref())
-                    .is_some_and(|it| it.notified.is_some());
-                let first = lifecycle.map_or(0, |it| it.commands);
-                Event::Commands(self.commands(attempt, first, is_notified, &words.rest()))
+                let (first, cancellation) = lifecycle.map_or((0, None), |it| (it.commands, it.cancellation));
+                let notified = cancellation.and_then(|it| it.notified);
+                Event::Commands(self.commands(attempt, first, notified, &words.rest()))
             }
             "asks-unaware" => {
                 let first = lifecycle.map_or(0, |it| it.commands);
-                Event::Commands(self.commands(attempt, first, false, &words.rest()))
+                Event::Commands(self.commands(attempt, first, None, &words.rest()))
+            }
+            "asks-told" => {
+                let told = Position(words.number());
+                let first = lifecycle.map_or(0, |it| it.commands);
+                Event::Commands(self.commands(attempt, first, Some(told), &words.rest()))
             }
             "completes" => {
                 let run = EntryIndex(words.number());
@@ -231,12 +232,18 @@ impl World {
         }
     }
 
-    fn commands(&mut self, attempt: AttemptId, first: u32, knows: bool, list: &str) -> Commands {
+    fn commands(
+        &mut self,
+        attempt: AttemptId,
+        first: u32,
+        told_cancelled: Option<Position>,
+        list: &str,
+    ) -> Commands {
         let mut commands = Vec::new();
         for (index, asked) in (first..).zip(list.split(',')) {
             commands.push(self.command(attempt.invocation, EntryIndex(index), Words::of(asked)));
         }
-        Commands { attempt, first: EntryIndex(first), commands, knows_of_cancellation: knows }
+        Commands { attempt, first: EntryIndex(first), commands, told_cancelled }
     }
 
     fn command(&mut self, id: InvocationId, index: EntryIndex, mut words: Words<'_>) -> Command {

@@ -23,10 +23,7 @@ pub(in super::super) fn waiting<K: Kv>(
     state: &State<K>,
     id: &AwakeableId,
 ) -> Result<Option<InvocationId>, StoreError> {
-    let mut invocation = id.invocation;
-    while let Some(restarted_as) = state.completed(&invocation)?.and_then(|it| it.restarted_as) {
-        invocation = restarted_as;
-    }
+    let invocation = state.heir(&id.invocation)?;
     let lifecycle = state.lifecycle(&invocation)?;
     let is_open = lifecycle.is_some_and(|it| it.open.get(&id.index) == Some(&OpenCommand::Awakeable));
     let has_it = is_open && (invocation == id.invocation || inherits(state, &invocation, id)?);

@@ -10,7 +10,7 @@ use super::{Cx, attach, cancel, invoke};
 use crate::effect::Effect;
 use crate::event::Commands;
 use crate::id::{EntryIndex, InvocationId};
-use crate::invocation::{Asker, Invocation, Lifecycle, OpenCommand};
+use crate::invocation::{Asker, Cancellation, Invocation, Lifecycle, OpenCommand};
 use crate::journal::{Command, CommandEntry};
 use crate::state::key::Timer;
 use crate::state::{Kv, StoreError};
@@ -26,10 +26,9 @@ pub(super) fn record<K: Kv>(cx: &mut Cx<'_, K>, it: &Commands) -> Result<(), Sto
     assert_eq!(it.first.0, lifecycle.commands, "an attempt records the commands that follow its journal");
     let invocation = cx.invocation(&id)?;
     for command in &it.commands {
-        append(cx, it, &mut lifecycle, command)?;
+        append(cx, it, &invocation, &mut lifecycle, command)?;
     }
     lifecycle.failures = None;
-    let missed_cancellation = missed_cancellation(it, &lifecycle);
     cx.state.put_lifecycle(&id, &lifecycle)?;
     for (index, command) in (it.first.0..).map(EntryIndex).zip(&it.commands) {
         match command {
@@ -37,41 +36,58 @@ pub(super) fn record<K: Kv>(cx: &mut Cx<'_, K>, it: &Commands) -> Result<(), Sto
             other => carry_out(cx, id, &invocation, index, other)?,
         }
     }
-    match missed_cancellation {
+    match has_missed_cancellation(cx, it, lifecycle.cancellation.as_ref())? {
         true => cancel::catch_up(cx, &id),
         false => Ok(()),
     }
 }
 
-/// Whether the handler has made calls after its cancellation was notified, but before it was told.
-fn missed_cancellation(it: &Commands, lifecycle: &Lifecycle) -> bool {
-    let is_notified = lifecycle.cancellation.as_ref().is_some_and(|it| it.notified.is_some());
-    is_notified
-        && !it.knows_of_cancellation
-        && it.commands.iter().any(|command| matches!(command, Command::Call(call) if !call.shielded))
+/// Whether the handler has made calls that its cancellation does not know of, as it did not know of its cancellation;
+/// `before` is the one that had been asked for before these commands.
+fn has_missed_cancellation<K: Kv>(
+    cx: &Cx<'_, K>,
+    it: &Commands,
+    before: Option<&Cancellation>,
+) -> Result<bool, StoreError> {
+    let is_call = |command: &Command| matches!(command, Command::Call(call) if !call.shielded);
+    let is_cancel = |command: &Command| matches!(command, Command::Cancel { .. });
+    let may_be_cancelled = before.is_some() || it.commands.iter().any(is_cancel);
+    if !may_be_cancelled || !it.commands.iter().any(is_call) {
+        return Ok(false);
+    }
+    let now = cx.state.lifecycle(&it.attempt.invocation)?.and_then(|it| it.cancellation);
+    let Some(now) = now else { return Ok(false) };
+    // One that is notified by these commands knows of them all.
+    let is_news = now.notified.is_none() || before.is_some_and(|before| before.notified.is_some());
+    Ok(is_news && it.told_cancelled < Some(now.since))
 }
 
 fn append<K: Kv>(
     cx: &mut Cx<'_, K>,
     it: &Commands,
+    invocation: &Invocation,
     lifecycle: &mut Lifecycle,
     command: &Command,
 ) -> Result<(), StoreError> {
+    let id = it.attempt.invocation;
     let index = EntryIndex(lifecycle.commands);
     let entry = CommandEntry { at: cx.at, command: command.clone() };
-    cx.state.put_command(&it.attempt.invocation, index, &entry)?;
+    cx.state.put_command(&id, index, &entry)?;
     lifecycle.commands += 1;
     lifecycle.journal_bytes += command.size() as u64;
-    if let Some(open) = open(command, cx.at) {
+    let asker = Asker { invocation: id, seed: invocation.seed };
+    if let Some(open) = open(command, asker, index, cx.at) {
         lifecycle.open.insert(index, open);
     }
     Ok(())
 }
 
-/// What a command waits for that was recorded at `at`; `None` if no answer follows.
-pub(super) fn open(command: &Command, at: Timestamp) -> Option<OpenCommand> {
+/// What command `index` waits for, asked for by `asker` and recorded at `at`; `None` if no answer follows.
+pub(super) fn open(command: &Command, asker: Asker, index: EntryIndex, at: Timestamp) -> Option<OpenCommand> {
     Some(match command {
-        Command::Call(call) => OpenCommand::Call { shielded: call.shielded },
+        Command::Call(call) => {
+            OpenCommand::Call { callee: asker.seed.child_id(index, &call.target), shielded: call.shielded }
+        }
         Command::Sleep { duration_ms, .. } => OpenCommand::Sleep { due: at.plus_millis(*duration_ms) },
         Command::Run { .. } => OpenCommand::Run { outlives_cancellation: false },
         Command::Awakeable => OpenCommand::Awakeable,

@@ -54,8 +54,7 @@ pub(super) fn complete<K: Kv>(
         return attach::answer(cx, &id, index, failure(&refusal));
     }
     cx.state.put_promise(service, workflow, name, outcome)?;
-    for (waiting, command) in cx.state.promise_waiters(service, workflow, name)? {
-        cx.state.delete_promise_waiter(service, workflow, name, (&waiting, command))?;
+    for (waiting, command) in cx.state.take_promise_waiters(service, workflow, name)? {
         attach::answer(cx, &waiting, command, outcome.clone())?;
     }
     attach::answer(cx, &id, index, Outcome::done())
@@ -77,6 +76,20 @@ pub(in super::super) fn stop_waiting<K: Kv>(
             let (service, workflow) = workflow_of(invocation);
             cx.state.delete_promise_waiter(service, workflow, &name, (id, *index))?;
         }
+    }
+    Ok(())
+}
+
+/// The workflow is forgotten: its promises are, and who waits for one of them waits in vain.
+pub(in super::super) fn forget_all<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    service: &str,
+    workflow: &str,
+) -> Result<(), StoreError> {
+    cx.state.delete_promises(service, workflow)?;
+    let refusal = Refusal::PromiseForgotten { service: service.to_owned(), id: workflow.to_owned() };
+    for (waiting, command) in cx.state.take_promise_waiters_of(service, workflow)? {
+        attach::answer(cx, &waiting, command, failure(&refusal))?;
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(in super::super) fn send<K: Kv>(
     name: &str,
     outcome: &Outcome,
 ) -> Result<Outcome, StoreError> {
-    let to = cx.state.resolve(to)?;
+    let to = cx.state.heir(to)?;
     let Some(mut lifecycle) = cx.state.lifecycle(&to)? else {
         let refusal = match cx.state.completed(&to)? {
             Some(_) => wrong_status(&to, "completed", "signalled"),

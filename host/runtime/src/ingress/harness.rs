@@ -281,7 +281,7 @@ impl Invoker for Handlers {
 /// The first command of a handler.
 fn commands(attempt: AttemptId, command: Command) -> Event {
     let commands = vec![command];
-    Event::Commands(Commands { attempt, first: EntryIndex(0), commands, knows_of_cancellation: false })
+    Event::Commands(Commands { attempt, first: EntryIndex(0), commands, told_cancelled: None })
 }
 
 /// What a handler was asked, as its answer.

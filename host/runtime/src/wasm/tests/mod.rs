@@ -117,6 +117,8 @@ impl Script {
             commands: self.commands.clone(),
             notifications: self.notifications.clone(),
             postponed: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            cancelled: None,
             outliving: BTreeSet::new(),
             seen: 0,
             journal_bytes: 0,

@@ -75,12 +75,6 @@ pub(crate) fn wait() {
     }
 }
 
-/// Forgets what an earlier attempt on the same thread has left.
-#[cfg(test)]
-pub(crate) fn begin_attempt() {
-    TABLE.with_borrow_mut(|table| *table = Table::new());
-}
-
 /// Panics when the closure of a `run` is being executed, because what it asks of the host would be
 /// missing when the step is replayed.
 pub(crate) fn assert_outside_run(what: &str) {
@@ -364,4 +358,10 @@ impl Drop for Scope {
     fn drop(&mut self) {
         self.flag.set(self.before);
     }
+}
+
+/// Forgets what an earlier attempt on the same thread has left.
+#[cfg(test)]
+pub(crate) fn begin_attempt() {
+    TABLE.with_borrow_mut(|table| *table = Table::new());
 }

@@ -197,10 +197,15 @@ fn workflow_run(contract: &Contract, visibility: &TokenStream) -> Option<TokenSt
     let service = &contract.name;
     let output = output_type(run);
     let named = quote!(::holiday_sdk::__private::workflow::<#output>(#service, &self.key));
+    // Asked for with a lifetime, it is asked of those who use the method: an output may be written only.
+    let is_read = quote!(for<'__de> #output: ::holiday_sdk::serde::Deserialize<'__de>);
     let attach = (!has_handler("attach")).then(|| {
         quote! {
             /// Waits for the outcome of its run, whoever started that.
-            #visibility fn attach(&self) -> ::holiday_sdk::Durable<#output> {
+            #visibility fn attach(&self) -> ::holiday_sdk::Durable<#output>
+            where
+                #is_read,
+            {
                 #named.attach()
             }
         }
@@ -208,7 +213,10 @@ fn workflow_run(contract: &Contract, visibility: &TokenStream) -> Option<TokenSt
     let output = (!has_handler("output")).then(|| {
         quote! {
             /// Looks whether its run has an outcome: `None` if it has not ended.
-            #visibility fn output(&self) -> ::holiday_sdk::Durable<::std::option::Option<#output>> {
+            #visibility fn output(&self) -> ::holiday_sdk::Durable<::std::option::Option<#output>>
+            where
+                #is_read,
+            {
                 #named.output()
             }
         }

@@ -16,3 +16,4 @@ mod replay;
 mod shutdown;
 mod sleepers;
 mod trips;
+mod vocabulary;

@@ -9,6 +9,7 @@ mod errors;
 mod sources;
 mod text;
 mod tree;
+mod vocabulary;
 
 use tree::{Finding, Tree};
 
@@ -107,4 +108,14 @@ fn error_codes_are_used() {
 #[test]
 fn bounds_are_documented() {
     check(bounds::bounds_are_documented);
+}
+
+#[test]
+fn the_sdk_uses_the_whole_contract() {
+    check(vocabulary::the_sdk_uses_the_whole_contract);
+}
+
+#[test]
+fn the_probe_uses_the_whole_sdk() {
+    check(vocabulary::the_probe_uses_the_whole_sdk);
 }

@@ -1,11 +1,21 @@
 //! Exercises every part of the host, one handler each, for the host's own tests.
 
 mod entropy;
+mod gate;
 mod hostile;
 mod inputs;
 mod object;
 mod service;
 mod together;
+mod vocabulary;
 mod workflow;
 
-holiday_sdk::export!(service::Probe, object::ProbeObject, workflow::ProbeWorkflow);
+holiday_sdk::export!(
+    service::Probe,
+    object::ProbeObject,
+    workflow::ProbeWorkflow,
+    gate::Gate,
+    vocabulary::Vocabulary,
+    vocabulary::keyed::VocabularyObject,
+    vocabulary::keyed::VocabularyWorkflow
+);

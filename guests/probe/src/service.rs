@@ -20,16 +20,16 @@ pub(crate) struct Probe;
 #[holiday_sdk::service]
 impl Probe {
     /// Answers with its input.
-    async fn echo(_: Context, input: Value) -> Result<Value, Error> {
+    pub(crate) async fn echo(_: Context, input: Value) -> Result<Value, Error> {
         Ok(input)
     }
 
     /// Answers with nothing.
-    async fn nothing(_: Context) -> Result<(), Error> {
+    pub(crate) async fn nothing(_: Context) -> Result<(), Error> {
         Ok(())
     }
 
-    async fn fail_terminal(_: Context, input: Failing) -> Result<(), Error> {
+    pub(crate) async fn fail_terminal(_: Context, input: Failing) -> Result<(), Error> {
         if !(400..=599).contains(&input.code) {
             return Err(TerminalError::new(format!("{} is not an HTTP error status", input.code))
                 .with_code(400)
@@ -55,6 +55,15 @@ impl Probe {
             let effect = json!({ "effect": "probe.fail_times", "invocation_id": id });
             Ok(http::post(&url).json(&effect).send().await?.error_for_status()?.status())
         });
+        Ok(step.retry(policy).await?)
+    }
+
+    /// Takes a step that has to succeed in the end: it is tried twice, and then by an operator's leave.
+    async fn pay_in_the_end(ctx: Context) -> Result<u16, Error> {
+        let url =
+            holiday_sdk::config("EFFECTS_URL").ok_or_else(|| Error::terminal("EFFECTS_URL is not set"))?;
+        let policy = RetryPolicy::fixed(Duration::from_millis(1)).max_attempts(2).pause_when_exhausted();
+        let step = ctx.run("pay", async || Ok(http::post(&url).send().await?.error_for_status()?.status()));
         Ok(step.retry(policy).await?)
     }
 
@@ -143,7 +152,7 @@ impl Probe {
     }
 
     /// Answers with what the host says about this invocation.
-    async fn invocation(ctx: Context) -> Result<Value, Error> {
+    pub(crate) async fn invocation(ctx: Context) -> Result<Value, Error> {
         let it = ctx.info();
         let created_at_ms = it.created_at.duration_since(std::time::UNIX_EPOCH)?.as_millis();
         Ok(json!({

@@ -137,8 +137,7 @@ impl Host {
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), runtime.clone()));
-        let driver_config =
-            DriverConfig { running_attempts_max: config.running_attempts_max, metrics: metrics.clone() };
+        let driver_config = DriverConfig::new(config.running_attempts_max, metrics.clone());
         let Running { handle, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
         let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;

@@ -74,6 +74,22 @@ pub struct DriverConfig {
     /// Attempts that hold an instance at the same time.
     pub running_attempts_max: usize,
     pub metrics: Metrics,
+    /// The others are bounds; each default is the constant of that name.
+    pub checkpoint_records: u64,
+    pub checkpoint_bytes: usize,
+    pub active_bytes_max: usize,
+}
+
+impl DriverConfig {
+    pub fn new(running_attempts_max: usize, metrics: Metrics) -> Self {
+        DriverConfig {
+            running_attempts_max,
+            metrics,
+            checkpoint_records: CHECKPOINT_RECORDS,
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            active_bytes_max: ACTIVE_BYTES_MAX,
+        }
+    }
 }
 
 /// Why the driver stopped.
@@ -129,7 +145,8 @@ pub fn start<L: Log + 'static>(
         checkpointer: Checkpointer::default(),
         handle: handle.clone(),
         observer: Observer::new(config.metrics.clone()),
-        metrics: config.metrics,
+        metrics: config.metrics.clone(),
+        config,
         runtime,
     };
     driver.rebuild(log)?;
@@ -156,6 +173,7 @@ struct Driver<L> {
     invoker: Arc<dyn Invoker>,
     writer: Option<Writer<L>>,
     checkpointer: Checkpointer,
+    config: DriverConfig,
     handle: Handle,
     observer: Observer,
     metrics: Metrics,
@@ -192,7 +210,7 @@ impl<L: Log + 'static> Driver<L> {
                 if !self.take(request)? {
                     return self.stop();
                 }
-                while self.batch.len() < BATCH_RECORDS_MAX
+                while self.has_room()
                     && let Ok(request) = requests.try_recv()
                 {
                     if !self.take(request)? {
@@ -207,12 +225,15 @@ impl<L: Log + 'static> Driver<L> {
         }
     }
 
+    /// Whether more can be taken in before the log and the checkpoint get what there is.
+    fn has_room(&self) -> bool {
+        let active_bytes = self.state.kv().rows().active_bytes();
+        self.batch.len() < BATCH_RECORDS_MAX && active_bytes < self.config.active_bytes_max
+    }
+
     /// Waits for a request, or until a timer is due.
     fn next_request(&self, requests: &Receiver<Request>) -> Result<Option<Request>, DriverError> {
-        let nap = match engine::next_wakeup(&self.state)? {
-            None => NAP_MAX,
-            Some(due) => Duration::from_millis(due.millis_since(clock::now())).min(NAP_MAX),
-        };
+        let nap = nap(engine::next_wakeup(&self.state)?, clock::now());
         match requests.recv_timeout(nap) {
             Ok(request) => Ok(Some(request)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -362,7 +383,7 @@ impl<L: Log + 'static> Driver<L> {
     fn fire_timers(&mut self) -> Result<(), DriverError> {
         while let Some(due) = engine::next_wakeup(&self.state)?
             && due <= clock::now().max(self.now)
-            && self.batch.len() < BATCH_RECORDS_MAX
+            && self.has_room()
         {
             self.metrics.timer_lag.observe(seconds_since(due));
             self.record(Event::Wake)?;
@@ -414,12 +435,12 @@ impl<L: Log + 'static> Driver<L> {
 
     fn checkpoint_if_due(&mut self) -> Result<(), DriverError> {
         self.metrics.state_overlay.set(amount(self.state.kv().rows().active_bytes()));
-        if self.state.kv().rows().active_bytes() >= ACTIVE_BYTES_MAX {
+        if self.state.kv().rows().active_bytes() >= self.config.active_bytes_max {
             // Nothing new until the one under way has made room.
             self.checkpointed()?;
         }
-        let is_large = self.state.kv().rows().active_bytes() >= CHECKPOINT_BYTES;
-        if is_large || self.checkpointer.records_since(self.last) >= CHECKPOINT_RECORDS {
+        let is_large = self.state.kv().rows().active_bytes() >= self.config.checkpoint_bytes;
+        if is_large || self.checkpointer.records_since(self.last) >= self.config.checkpoint_records {
             self.checkpoint();
         }
         Ok(())
@@ -504,6 +525,11 @@ impl<L: Log + 'static> Driver<L> {
         }
         Ok(())
     }
+}
+
+/// How long the driver sleeps if nobody asks for anything until then.
+fn nap(due: Option<Timestamp>, now: Timestamp) -> Duration {
+    due.map_or(NAP_MAX, |due| Duration::from_millis(due.millis_since(now)).min(NAP_MAX))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a lag of more than 2^53 milliseconds is no shorter for it")]

@@ -83,10 +83,13 @@ fn events(attempt: &mut Attempt) -> Vec<Event> {
 struct Gated {
     log: MemoryLog,
     is_open: watch::Receiver<bool>,
+    /// How many records each batch had.
+    batches: Arc<Mutex<Vec<usize>>>,
 }
 
 impl Log for Gated {
     async fn append(&mut self, expected: Seq, batch: &[Record]) -> Result<Seq, AppendError> {
+        self.batches.lock().expect("unpoisoned").push(batch.len());
         self.is_open.wait_for(|is_open| *is_open).await.expect("the test holds the gate");
         self.log.append(expected, batch).await
     }
@@ -109,6 +112,7 @@ struct Fixture {
     running: Running,
     invoker: Arc<Scripted>,
     gate: watch::Sender<bool>,
+    batches: Arc<Mutex<Vec<usize>>>,
     log: MemoryLog,
     metrics: Metrics,
     dir: TempDir,
@@ -116,25 +120,30 @@ struct Fixture {
 
 impl Fixture {
     async fn new() -> Self {
+        Fixture::with(config()).await
+    }
+
+    async fn with(config: DriverConfig) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let fixture = Fixture::on(MemoryLog::new(), dir).await;
+        let fixture = Fixture::on(MemoryLog::new(), dir, config).await;
         fixture.running.handle.deploy(deployment()).await.expect("the first deployment is accepted");
         fixture
     }
 
-    async fn on(log: MemoryLog, dir: TempDir) -> Self {
+    async fn on(log: MemoryLog, dir: TempDir, config: DriverConfig) -> Self {
         let file = redb::Database::create(dir.path().join("state.redb")).expect("a sound file");
         let store = Overlay::new(file).expect("a sound state");
         let (gate, is_open) = watch::channel(true);
-        let gated = Gated { log: log.clone(), is_open };
+        let batches = Arc::<Mutex<Vec<usize>>>::default();
+        let gated = Gated { log: log.clone(), is_open, batches: Arc::clone(&batches) };
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(Scripted { runtime: runtime.clone(), started: Mutex::default() });
         let metrics = Metrics::default();
-        let config = DriverConfig { running_attempts_max: 4, metrics: metrics.clone() };
+        let config = DriverConfig { metrics: metrics.clone(), ..config };
         let dyn_invoker: Arc<dyn Invoker> = invoker.clone();
         let running = tokio::task::spawn_blocking(move || start(gated, store, dyn_invoker, config, runtime));
         let running = running.await.expect("starting does not panic").expect("starting succeeds");
-        Fixture { running, invoker, gate, log, metrics, dir }
+        Fixture { running, invoker, gate, batches, log, metrics, dir }
     }
 
     /// The metrics with these beginnings, without those that depend on time.
@@ -150,13 +159,34 @@ impl Fixture {
         &self.running.handle
     }
 
+    /// Whether the rows that have changed were taken to be written down.
+    async fn has_begun_a_checkpoint(&self) -> bool {
+        let changed = soon(self.handle().query(|state| state.kv().rows().active_rows())).await;
+        changed.expect("the driver runs") == 0
+    }
+
+    /// Waits until the state is written down, and the log has forgotten what it contains.
+    async fn until_checkpoint(&self) {
+        let trimmed = async {
+            while self.log.clone().extent().await.expect("memory does not fail").trimmed == Seq::ZERO {
+                soon(self.handle().query(|_| ())).await.expect("the driver runs");
+            }
+        };
+        soon(trimmed).await;
+        assert_eq!(self.metrics.checkpoints.get(), 1);
+    }
+
     /// Stops this driver and starts another one on the same log and state.
     async fn restart(self) -> Self {
         self.handle().shut_down();
         let ended = tokio::time::timeout(PATIENCE, self.running.ended).await.expect("it ends");
         ended.expect("no panic").expect("no error");
-        Fixture::on(self.log, self.dir).await
+        Fixture::on(self.log, self.dir, config()).await
     }
+}
+
+fn config() -> DriverConfig {
+    DriverConfig::new(4, Metrics::default())
 }
 
 fn deployment() -> Deployment {
@@ -327,4 +357,90 @@ async fn what_becomes_of_invocations_is_counted() {
         holiday_invocations{status="scheduled"} 0
         holiday_invocations{status="suspended"} 0"#]]
     .assert_eq(&fixture.metrics(&COUNTS));
+}
+
+/// An invocation that does not begin, with an input of this size.
+fn later(number: u32, size: usize) -> Invoke {
+    let mut unique = [0; 16];
+    unique[..4].copy_from_slice(&number.to_be_bytes());
+    let it = invoke(0, "echo");
+    let id = InvocationId::new(&it.target, unique);
+    Invoke { id, input: vec![0; size].into(), delay_ms: Some(3_600_000), ..it }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_busy_driver_hands_over_what_it_has_and_goes_on() {
+    let fixture = Fixture::new().await;
+    fixture.batches.lock().expect("unpoisoned").clear();
+    // The driver does nothing else while it answers this.
+    let (go_on, held) = mpsc::channel();
+    let mut busy = Box::pin(fixture.handle().query(move |_| held.recv().ok()));
+    assert!(futures::poll!(&mut busy).is_pending());
+    let numbers = 0..=u32::try_from(BATCH_RECORDS_MAX).expect("a small bound");
+    let sends = numbers.map(|number| fixture.handle().send(later(number, 0)));
+    let mut sends = Box::pin(futures::future::join_all(sends));
+    assert!(futures::poll!(&mut sends).is_pending());
+    go_on.send(()).expect("the driver waits for it");
+    soon(busy).await.expect("the driver runs");
+    assert!(soon(sends).await.iter().all(Result::is_ok));
+    assert_eq!(*fixture.batches.lock().expect("unpoisoned"), [BATCH_RECORDS_MAX, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_is_due_after_so_many_records() {
+    assert_eq!(config().checkpoint_records, CHECKPOINT_RECORDS);
+    // The deployment is the first record.
+    let fixture = Fixture::with(DriverConfig { checkpoint_records: 4, ..config() }).await;
+    for number in 0..2 {
+        soon(fixture.handle().send(later(number, 0))).await.expect("accepted");
+    }
+    assert!(!fixture.has_begun_a_checkpoint().await, "three records are not four");
+    soon(fixture.handle().send(later(2, 0))).await.expect("accepted");
+    soon(fixture.handle().query(|_| ())).await.expect("the driver runs");
+    fixture.until_checkpoint().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_checkpoint_is_due_when_so_many_bytes_have_changed() {
+    assert_eq!(config().checkpoint_bytes, CHECKPOINT_BYTES);
+    let fixture = Fixture::with(DriverConfig { checkpoint_bytes: 100_000, ..config() }).await;
+    soon(fixture.handle().send(later(0, 50_000))).await.expect("accepted");
+    assert!(!fixture.has_begun_a_checkpoint().await);
+    soon(fixture.handle().send(later(1, 50_000))).await.expect("accepted");
+    fixture.until_checkpoint().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_new_is_taken_in_while_too_much_waits_for_a_checkpoint() {
+    assert_eq!(config().active_bytes_max, ACTIVE_BYTES_MAX);
+    let config = DriverConfig {
+        running_attempts_max: 100,
+        checkpoint_bytes: 20_000,
+        active_bytes_max: 40_000,
+        ..config()
+    };
+    let fixture = Fixture::with(config).await;
+    fixture.gate.send_replace(false);
+    let large = |number: u8| Invoke { input: vec![number; 10_000].into(), ..invoke(number, "run") };
+    let sends = (0..50).map(|number| fixture.handle().send(large(number)));
+    let mut sends = Box::pin(futures::future::join_all(sends));
+    assert!(tokio::time::timeout(WATCH, &mut sends).await.is_err(), "none of it is durable");
+    let started = fixture.invoker.started.lock().expect("unpoisoned").len();
+    assert!((1..20).contains(&started), "{started} of 50 were let in");
+    fixture.gate.send_replace(true);
+    assert!(soon(sends).await.iter().all(Result::is_ok));
+}
+
+#[test]
+fn a_nap_ends_when_something_is_due_or_the_clock_may_have_been_set() {
+    let now = Timestamp::from_millis(1_000_000);
+    let due_in = |time: Duration| {
+        let millis = u64::try_from(time.as_millis()).expect("a short time");
+        nap(Some(now.plus_millis(millis)), now)
+    };
+    assert_eq!(due_in(NAP_MAX / 2), NAP_MAX / 2);
+    assert_eq!(due_in(NAP_MAX), NAP_MAX);
+    assert_eq!(due_in(NAP_MAX * 1_000), NAP_MAX);
+    assert_eq!(nap(None, now), NAP_MAX);
+    assert_eq!(nap(Some(Timestamp::ZERO), now), Duration::ZERO, "it is overdue");
 }

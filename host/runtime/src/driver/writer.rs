@@ -137,7 +137,7 @@ struct Work<L> {
 
 impl<L: Log> Work<L> {
     fn run(mut self, orders: &Receiver<Order>) -> L {
-        while let Some(group) = Group::next(orders) {
+        while let Some(group) = Group::next(orders, COMPANY_MAX) {
             if let Err(error) = self.append(group.records) {
                 drop(self.driver.send(Request::LogStopped(error)));
                 break;
@@ -189,12 +189,12 @@ struct Group {
 
 impl Group {
     /// Waits for an order and takes those that come with it, up to a full batch.
-    fn next(orders: &Receiver<Order>) -> Option<Group> {
+    fn next(orders: &Receiver<Order>, company_max: Duration) -> Option<Group> {
         let mut group = Group::default();
         group.add(orders.recv().ok()?);
         let since = Instant::now();
         while group.records.len() < LOG_BATCH_RECORDS_MAX / 2
-            && let Some(order) = group.wait_for_company(orders, since)
+            && let Some(order) = group.wait_for_company(orders, company_max.saturating_sub(since.elapsed()))
         {
             group.add(order);
         }
@@ -202,11 +202,11 @@ impl Group {
     }
 
     /// Takes an order that is there already; if nothing waits for this commit, also one that comes soon.
-    fn wait_for_company(&self, orders: &Receiver<Order>, since: Instant) -> Option<Order> {
+    fn wait_for_company(&self, orders: &Receiver<Order>, time: Duration) -> Option<Order> {
         if !self.releases.is_empty() || self.trim.is_some() {
             return orders.try_recv().ok();
         }
-        orders.recv_timeout(COMPANY_MAX.saturating_sub(since.elapsed())).ok()
+        orders.recv_timeout(time).ok()
     }
 
     fn add(&mut self, order: Order) {
@@ -217,6 +217,158 @@ impl Group {
                 self.notices.append(&mut notices);
             }
             Order::Trim(through) => self.trim = Some(through),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::super::BATCH_RECORDS_MAX;
+    use super::super::handle::Shared;
+    use super::*;
+    use crate::log::conformance::records;
+    use crate::log::{Extent, LogError, MemoryLog};
+
+    /// Far longer than anything here takes: a test that meets it has failed.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn append(count: usize, releases: Vec<Release>) -> Order {
+        Order::Append { records: records(0, count), releases, notices: Vec::new() }
+    }
+
+    fn release() -> Vec<Release> {
+        vec![Box::new(|| ())]
+    }
+
+    /// Says how many records each of the next groups has, on a thread that the test can wait for.
+    fn groups(orders: Receiver<Order>, company_max: Duration) -> Receiver<usize> {
+        let (tell, told) = mpsc::channel();
+        thread::spawn(move || {
+            while let Some(group) = Group::next(&orders, company_max) {
+                tell.send(group.records.len()).ok();
+            }
+        });
+        told
+    }
+
+    #[test]
+    fn records_that_nobody_waits_for_are_written_in_company() {
+        // Whoever sends waits until it has been taken.
+        let (sender, orders) = mpsc::sync_channel(0);
+        let groups = groups(orders, PATIENCE * 100);
+        sender.send(append(1, Vec::new())).expect("it is taken");
+        sender.send(append(2, release())).expect("the first one has waited for it");
+        assert_eq!(groups.recv_timeout(PATIENCE), Ok(3), "somebody waits, so it is written at once");
+    }
+
+    #[test]
+    fn records_that_get_no_company_are_written_all_the_same() {
+        let (sender, orders) = mpsc::sync_channel(1);
+        let groups = groups(orders, COMPANY_MAX);
+        sender.send(append(1, Vec::new())).expect("it is taken");
+        assert_eq!(groups.recv_timeout(PATIENCE), Ok(1));
+    }
+
+    #[test]
+    fn a_group_is_no_more_than_the_log_takes_at_once() {
+        let (sender, orders) = mpsc::sync_channel(3);
+        for count in [BATCH_RECORDS_MAX - 1, BATCH_RECORDS_MAX, 1] {
+            sender.send(append(count, release())).expect("there is room");
+        }
+        drop(sender);
+        let groups: Vec<usize> = groups(orders, COMPANY_MAX).iter().collect();
+        assert_eq!(groups, [2 * BATCH_RECORDS_MAX - 1, 1]);
+        assert!(groups[0] < LOG_BATCH_RECORDS_MAX, "what is gathered is one commit");
+    }
+
+    #[test]
+    fn what_is_more_than_the_log_takes_at_once_is_several_commits() {
+        for (count, commits) in [(LOG_BATCH_RECORDS_MAX, 1), (LOG_BATCH_RECORDS_MAX + 1, 2)] {
+            let fixture = Fixture::new();
+            let writer = fixture.start(MemoryLog::new());
+            writer.append(records(0, count), release(), Vec::new());
+            assert!(writer.durable().wait_for(Seq(count as u64)));
+            drop(writer.join());
+            assert_eq!(fixture.metrics.log_commits.get(), commits);
+        }
+    }
+
+    #[test]
+    fn the_driver_waits_while_too_many_batches_are_on_their_way() {
+        let fixture = Fixture::new();
+        let (entered, has_entered) = mpsc::channel();
+        let (open, gate) = mpsc::channel();
+        let writer = fixture.start(Gated { log: MemoryLog::new(), entered, gate });
+        let order = |seq: u64| Order::Append {
+            records: records(seq - 1, 1),
+            releases: release(),
+            notices: Vec::new(),
+        };
+        writer.orders.try_send(order(1)).expect("the writer takes it");
+        has_entered.recv_timeout(PATIENCE).expect("the first batch is being written");
+        let most = 1 + BATCHES_WAITING_MAX as u64;
+        for seq in 2..=most {
+            writer.orders.try_send(order(seq)).expect("there is room");
+        }
+        let full = writer.orders.try_send(order(most + 1));
+        assert!(matches!(full, Err(mpsc::TrySendError::Full(_))), "the driver would wait");
+        drop(open);
+        writer.append(records(most, 1), release(), Vec::new());
+        assert!(writer.durable().wait_for(Seq(most + 1)), "it goes on when there is room");
+        drop(writer.join());
+    }
+
+    /// What a writer is started with.
+    struct Fixture {
+        runtime: tokio::runtime::Runtime,
+        handle: Handle,
+        metrics: Metrics,
+        _requests: Receiver<Request>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let (requests, _requests) = mpsc::channel();
+            Fixture {
+                runtime: tokio::runtime::Runtime::new().expect("a runtime"),
+                handle: Handle { requests, shared: Arc::new(Shared::default()), generation: 0 },
+                metrics: Metrics::default(),
+                _requests,
+            }
+        }
+
+        fn start<L: Log + 'static>(&self, log: L) -> Writer<L> {
+            Writer::start(log, Seq::ZERO, &self.handle, &self.metrics, self.runtime.handle().clone())
+        }
+    }
+
+    /// A log that says when an append begins, and goes on with it when its gate is open.
+    struct Gated {
+        log: MemoryLog,
+        entered: Sender<()>,
+        gate: Receiver<()>,
+    }
+
+    impl Log for Gated {
+        async fn append(&mut self, expected: Seq, batch: &[Record]) -> Result<Seq, AppendError> {
+            self.entered.send(()).ok();
+            // It is open when the test drops its end.
+            self.gate.recv().ok();
+            self.log.append(expected, batch).await
+        }
+
+        fn read(&mut self, after: Seq) -> impl Future<Output = Result<Vec<Record>, LogError>> + Send {
+            self.log.read(after)
+        }
+
+        fn trim(&mut self, through: Seq) -> impl Future<Output = Result<(), LogError>> + Send {
+            self.log.trim(through)
+        }
+
+        fn extent(&mut self) -> impl Future<Output = Result<Extent, LogError>> + Send {
+            self.log.extent()
         }
     }
 }

@@ -51,7 +51,7 @@ impl Host {
         let runtime = Runtime::new().expect("a runtime");
         let database = redb::Database::builder().create_with_backend(InMemoryBackend::new());
         let store = Overlay::new(database.expect("a database in memory")).expect("an empty state");
-        let config = DriverConfig { running_attempts_max: 100, metrics: Metrics::default() };
+        let config = DriverConfig::new(100, Metrics::default());
         let running =
             driver::start(MemoryLog::new(), store, Arc::new(Handlers), config, runtime.handle().clone());
         let handle = running.expect("an empty log").handle;

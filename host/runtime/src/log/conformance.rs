@@ -1,12 +1,14 @@
 //! What any provider of a [`Log`] must pass: the rules of the port, each as a story.
 
+use bytes::Bytes;
 use holiday_core::event::{Event, Record};
 use holiday_core::id::{AwakeableId, EntryIndex, InvocationId, Seq};
 use holiday_core::time::Timestamp;
 use holiday_core::value::Outcome;
 
 use super::{
-    AppendError, Extent, LOG_BATCH_RECORDS_MAX, LOG_PART_BYTES_MAX, LOG_READ_RECORDS_MAX, Log, LogError,
+    AppendError, Extent, LOG_BATCH_RECORDS_MAX, LOG_PART_BYTES_MAX, LOG_READ_BYTES_MAX, LOG_READ_RECORDS_MAX,
+    Log, LogError,
 };
 
 /// Runs the suite. `create` makes a new, empty log, as something that opens it: again after each time the
@@ -17,6 +19,7 @@ pub(crate) async fn check<L: Log, O: Fn() -> L>(create: impl Fn() -> O) {
     what_was_appended_is_there_after_reopening(create()).await;
     a_read_may_begin_within_a_batch(create()).await;
     a_read_is_bounded_and_goes_on_where_it_stopped(create()).await;
+    a_read_is_bounded_in_bytes(create()).await;
     a_stale_writer_is_refused(create()).await;
     a_writer_that_skips_ahead_is_refused(create()).await;
     a_trim_forgets_whole_batches(create()).await;
@@ -28,6 +31,14 @@ pub(crate) async fn check<L: Log, O: Fn() -> L>(create: impl Fn() -> O) {
 /// The records after `after`, `count` of them.
 pub(crate) fn records(after: u64, count: usize) -> Vec<Record> {
     (after + 1..).take(count).map(record).collect()
+}
+
+/// The same, each with a value of `size` bytes.
+pub(crate) fn large_records(after: u64, count: usize, size: usize) -> Vec<Record> {
+    let id = AwakeableId { invocation: InvocationId::from_bytes([1; 24]), index: EntryIndex(0) };
+    let value = Bytes::from(vec![7; size]);
+    let event = || Event::CompleteAwakeable { id, outcome: Outcome::Success(value.clone()) };
+    records(after, count).into_iter().map(|record| Record { event: event(), ..record }).collect()
 }
 
 /// The records after `after` up to and including `last`.
@@ -88,13 +99,27 @@ async fn a_read_is_bounded_and_goes_on_where_it_stopped<L: Log>(open: impl Fn() 
     loop {
         let after = found.last().map_or(Seq::ZERO, |record| record.seq);
         let more = log.read(after).await.expect("can be read");
-        assert!(more.len() < LOG_READ_RECORDS_MAX + LOG_BATCH_RECORDS_MAX, "{} records", more.len());
         if more.is_empty() {
             break;
         }
+        assert!(
+            more.len() >= LOG_READ_RECORDS_MAX,
+            "one batch is less than the bound, so another one follows"
+        );
+        assert_eq!(more.len(), 2 * batch, "with two batches the bound is passed");
         found.extend(more);
     }
     assert_eq!(found, records(0, batch * batches));
+}
+
+async fn a_read_is_bounded_in_bytes<L: Log>(open: impl Fn() -> L) {
+    let mut log = open();
+    for after in 0..3 {
+        let batch = large_records(after, 1, LOG_READ_BYTES_MAX / 2);
+        log.append(Seq(after), &batch).await.expect("continues the log");
+    }
+    assert_eq!(log.read(Seq::ZERO).await.expect("can be read").len(), 2, "two halves reach the bound");
+    assert_eq!(log.read(Seq(2)).await.expect("can be read").len(), 1);
 }
 
 async fn a_stale_writer_is_refused<L: Log>(open: impl Fn() -> L) {
@@ -146,12 +171,7 @@ async fn a_trim_keeps_the_newest_batch<L: Log>(open: impl Fn() -> L) {
 
 async fn a_large_batch_is_whole<L: Log>(open: impl Fn() -> L) {
     let mut log = open();
-    let mut batch = records(0, 5);
-    for record in &mut batch {
-        let id = AwakeableId { invocation: InvocationId::from_bytes([1; 24]), index: EntryIndex(0) };
-        let outcome = Outcome::success(vec![7; LOG_PART_BYTES_MAX / 3]);
-        record.event = Event::CompleteAwakeable { id, outcome };
-    }
+    let mut batch = large_records(0, 5, LOG_PART_BYTES_MAX / 3);
     assert_eq!(log.append(Seq::ZERO, &batch).await, Ok(Seq(5)));
     assert_eq!(log.append(Seq(5), &records(5, 1)).await, Ok(Seq(6)));
     drop(log);

@@ -14,7 +14,7 @@
 //!    stays, so that a log still knows where it ends. Reading what was forgotten is an error, not a gap.
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod local;
 pub mod memory;
 
@@ -161,5 +161,25 @@ fn decode_part(last: Seq, bytes: &[u8]) -> Result<Vec<Record>, LogError> {
         _ if batch.is_empty() => Err(corrupt("it has no records".to_owned())),
         Some(before) if is_contiguous(before, &batch) => Ok(batch),
         _ => Err(corrupt("its records have other sequence numbers".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_beyond_the_bound_has_several_parts() {
+        let beside_the_values = codec::encode(&conformance::large_records(0, 4, 0).as_slice()).len();
+        // The length of each value takes four bytes in place of one.
+        let value = (LOG_PART_BYTES_MAX - beside_the_values) / 4 - 4;
+        for (value, parts) in [(value, 1), (value + 16, 2)] {
+            let batch = conformance::large_records(0, 4, value);
+            let found = encode_batch(&batch);
+            assert_eq!(found.len(), parts, "{value}");
+            assert!(found.iter().all(|(_, bytes)| bytes.len() <= LOG_PART_BYTES_MAX), "{value}");
+            let decoded = found.iter().map(|(last, bytes)| decode_part(*last, bytes).expect("it is one"));
+            assert!(decoded.flatten().eq(batch), "the records come back as they were");
+        }
     }
 }

@@ -13,7 +13,7 @@ use holiday_core::id::Seq;
 use holiday_core::state::State;
 
 use super::data_file::{DataFile, sync_dir};
-use super::{LOG_CACHE_BYTES, Overlay, STATE_CACHE_BYTES};
+use super::{LOG_CACHE_BYTES, Overlay, STATE_CACHE_BYTES, VERIFIED_AT_OPEN_BYTES_MAX};
 use crate::log::{Extent, LocalLog};
 
 /// An open data directory.
@@ -39,8 +39,11 @@ impl DataDir {
     /// Blocks, and takes a while for a large file that a crash left.
     pub fn open(dir: &Path) -> Result<DataDir, OpenError> {
         let lock = take(dir)?;
-        let log = DataFile { path: dir.join("log.redb"), cache_bytes: LOG_CACHE_BYTES };
-        let state = DataFile { path: dir.join("state.redb"), cache_bytes: STATE_CACHE_BYTES };
+        let file = |name, cache_bytes| {
+            let verified_bytes_max = VERIFIED_AT_OPEN_BYTES_MAX;
+            DataFile { path: dir.join(name), cache_bytes, verified_bytes_max }
+        };
+        let (log, state) = (file("log.redb", LOG_CACHE_BYTES), file("state.redb", STATE_CACHE_BYTES));
         check(dir, &log, &state)?;
         Ok(DataDir {
             log: log.guard(|| Ok(LocalLog::new(log.open_or_create()?)?))?,

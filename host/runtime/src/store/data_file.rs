@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use holiday_core::state::StoreError;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 
+use super::OpenError;
 use super::rehearsal::Rehearsal;
-use super::{OpenError, VERIFIED_AT_OPEN_BYTES_MAX};
 use crate::log::LogError;
 
 /// The format of `log.redb` and `state.redb`: which tables they have and what is in them. Values carry a
@@ -29,6 +29,8 @@ const FORMAT_VERSION_KEY: &str = "format_version";
 pub(super) struct DataFile {
     pub(super) path: PathBuf,
     pub(super) cache_bytes: usize,
+    /// Size up to which its checksums are verified whenever it is opened.
+    pub(super) verified_bytes_max: u64,
 }
 
 impl DataFile {
@@ -48,7 +50,7 @@ impl DataFile {
             let mut db =
                 Database::builder().set_cache_size(self.cache_bytes).create_with_backend(rehearsal)?;
             // False means that it was repaired: by going back to an older state, or by guessing.
-            if len <= VERIFIED_AT_OPEN_BYTES_MAX && !db.check_integrity()? {
+            if len <= self.verified_bytes_max && !db.check_integrity()? {
                 return Err(Fault::Damaged("its checksums do not match its content".to_owned()));
             }
             check_format(&db)?;
@@ -208,5 +210,37 @@ impl From<StoreError> for Fault {
 impl Fault {
     fn newer_value(found: u8, supported: u8) -> Self {
         Fault::Newer { found: found.into(), supported: supported.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
+
+    #[test]
+    fn the_checksums_of_a_large_file_are_not_verified_at_each_start() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("state.redb");
+        let file =
+            |verified_bytes_max| DataFile { path: path.clone(), cache_bytes: 1 << 20, verified_bytes_max };
+        let db = file(0).open_or_create().expect("creates it");
+        let transaction = db.begin_write().expect("begins");
+        let value = [b'v'; 1_000];
+        transaction.open_table(ROWS).expect("opens").insert(1, value.as_slice()).expect("inserts");
+        transaction.commit().expect("commits");
+        drop(db);
+        let mut content = fs::read(&path).expect("reads");
+        let at = content.windows(value.len()).position(|part| part == value).expect("the value is there");
+        content[at] ^= 1;
+        fs::write(&path, &content).expect("writes");
+
+        let len = content.len() as u64;
+        assert!(
+            matches!(file(len).rehearse(), Err(OpenError::Damaged { .. })),
+            "it is as large as the bound"
+        );
+        assert!(file(len - 1).rehearse().is_ok_and(|db| db.is_some()), "it is larger");
     }
 }

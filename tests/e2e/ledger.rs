@@ -30,6 +30,8 @@ pub(crate) enum Reply {
     Accept,
     /// Takes it, and answers late.
     AcceptAfter(Duration),
+    /// Takes it, and answers when the test says so, or never.
+    AcceptWhenReleased,
     /// Takes it, and says that it did not.
     AcceptAndDeny,
     /// Does not take it.
@@ -50,6 +52,7 @@ struct Seen {
     effects: Mutex<Vec<Effect>>,
     requests: Mutex<usize>,
     arrived: tokio::sync::Notify,
+    released: tokio::sync::Notify,
 }
 
 impl Ledger {
@@ -73,6 +76,11 @@ impl Ledger {
     /// Requests so far, refused ones included.
     pub(crate) fn requests(&self) -> usize {
         *lock(&self.seen.requests)
+    }
+
+    /// Has all requests answered that wait for it.
+    pub(crate) fn release(&self) {
+        self.seen.released.notify_waiters();
     }
 
     /// Waits until so many requests have arrived.
@@ -129,12 +137,15 @@ async fn answer(
         let (effect, trip_id, id) = (text("effect"), text("trip_id"), text("id"));
         lock(&seen.effects).push(Effect { effect, trip_id, id, idempotency_key });
     }
+    let released = seen.released.notified();
     seen.arrived.notify_waiters();
-    if let Reply::AcceptAfter(delay) = reply {
-        tokio::time::sleep(delay).await;
+    match reply {
+        Reply::AcceptAfter(delay) => tokio::time::sleep(delay).await,
+        Reply::AcceptWhenReleased => released.await,
+        Reply::Accept | Reply::AcceptAndDeny | Reply::Refuse => {}
     }
     let status = match reply {
-        Reply::Accept | Reply::AcceptAfter(_) => 200,
+        Reply::Accept | Reply::AcceptAfter(_) | Reply::AcceptWhenReleased => 200,
         Reply::AcceptAndDeny | Reply::Refuse => 503,
     };
     // Each answer is another, so that a step that was executed twice shows.

@@ -4,6 +4,7 @@
 //! `HOLIDAY_SEED` repeats a run of the kill test, `HOLIDAY_TRIPS` and `HOLIDAY_SLEEPERS` set its size.
 
 mod bad_input;
+mod cancelling;
 mod commands;
 mod dev;
 mod harness;
@@ -12,6 +13,7 @@ mod http;
 mod kill;
 mod ledger;
 mod observability;
+mod policies;
 mod replay;
 mod shutdown;
 mod sleepers;

@@ -102,6 +102,11 @@ impl Row {
         }
     }
 
+    /// The effects of the trip, in order.
+    pub(crate) fn effects(&self) -> &'static [&'static str] {
+        self.effects
+    }
+
     /// How many effects the trip has.
     pub(crate) fn effect_count(&self) -> usize {
         self.effects.len()

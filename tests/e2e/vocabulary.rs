@@ -1,5 +1,7 @@
 //! The whole vocabulary of the SDK, used by the handlers of `guests/probe`: run through, suspended half way, and killed
-//! with the host half way. The answers are the same, and so is what each attempt has seen.
+//! with the host, half way and anywhere. The answers are the same, and so is what each attempt has seen.
+
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use reqwest::Method;
@@ -7,6 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{Setup, TestHost};
 use crate::ledger::{Ledger, Reply};
+
+/// How often the host is killed where it is killed often, and the most that it lives in between.
+const KILLS: usize = 8;
+const PAUSE_MS_MAX: u64 = 120;
 
 /// How an invocation gets to its end.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +23,8 @@ enum Way {
     Suspended,
     /// It waits at the gate while the host is killed.
     Killed,
+    /// The host is killed again and again, wherever it is.
+    KilledOften,
 }
 
 /// A handler of the vocabulary, and what every invocation of it sees.
@@ -41,6 +49,29 @@ async fn it_goes_on_where_the_host_was_killed() {
     check(Way::Killed).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_goes_on_wherever_the_host_is_killed() {
+    check(Way::KilledOften).await;
+}
+
+/// A step whose policy is used up, and that has to succeed all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_has_to_succeed_waits_for_an_operator() {
+    let ledger = Ledger::start(|number| if number <= 4 { Reply::Refuse } else { Reply::Accept }).await;
+    let mut host = TestHost::start(Setup::guests(&["probe"]).effects(ledger.address())).await;
+    let invocation = host.ingress().send_empty("/Probe/pay_in_the_end").await;
+    for attempts in [2, 4] {
+        let paused = host.wait_for(&invocation, |it| it["status"] == "paused").await;
+        let reason = paused["reason"].as_str().unwrap_or_default();
+        assert!(reason.starts_with("HH0026: a run step failed 2 times, last with: "), "{reason}");
+        assert_eq!(ledger.requests(), attempts);
+        host.kill_and_start_again().await;
+        let answer = host.admin().patch(&format!("/invocations/{invocation}/resume")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_eq!(host.ingress().attach(&invocation).await.ok(), json!(200));
+}
+
 /// Has all parts take one way at once.
 async fn check(way: Way) {
     let ledger = Ledger::start(|_| Reply::Accept).await;
@@ -54,20 +85,43 @@ async fn check(way: Way) {
     for (part, key) in parts.iter().zip(&keys) {
         invocations.push(begin(&host, part, key).await);
     }
-    if way != Way::Through {
-        for invocation in &invocations {
-            host.wait_for(invocation, |it| it["status"] == "suspended").await;
+    match way {
+        Way::Through => {}
+        Way::Suspended => {
+            all_suspended(&host, &invocations).await;
+            open(&host, &keys).await;
         }
-        assert_eq!(host.ingress().post("/VocabularyObject/gate-0/look", &json!("a")).await.ok(), json!(1));
-        if way == Way::Killed {
+        Way::Killed => {
+            all_suspended(&host, &invocations).await;
             host.kill_and_start_again().await;
+            open(&host, &keys).await;
         }
-        open(&host, &keys).await;
+        Way::KilledOften => {
+            for kill in 0..KILLS {
+                if kill == KILLS / 2 {
+                    open(&host, &keys).await;
+                }
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..PAUSE_MS_MAX))).await;
+                host.kill_and_start_again().await;
+            }
+        }
     }
     for (part, invocation) in parts.iter().zip(&invocations) {
         check_told(part, &host.ingress().attach(invocation).await.ok());
     }
-    assert_eq!(ledger.requests(), 3, "each request was made once");
+    if way == Way::KilledOften {
+        assert!(ledger.requests() >= 3, "a request may be made again after a crash");
+    } else {
+        assert_eq!(ledger.requests(), 3, "each request was made once");
+    }
+}
+
+async fn all_suspended(host: &TestHost, invocations: &[String]) {
+    for invocation in invocations {
+        host.wait_for(invocation, |it| it["status"] == "suspended").await;
+    }
+    let beside = host.ingress().post("/VocabularyObject/gate-0/look", &json!("a")).await;
+    assert_eq!(beside.ok(), json!(1), "a shared handler reads beside the exclusive one that waits");
 }
 
 async fn begin(host: &TestHost, part: &Part, key: &str) -> String {
@@ -156,6 +210,7 @@ fn parts() -> Vec<Part> {
             expect![[r#"
             after: ["Vocabulary",null,"info","acme",true]
             before: ["Vocabulary",null,"info","acme",true]
+            name: "Vocabulary"
             setting: null
         "#]],
         ),

@@ -119,3 +119,8 @@ fn the_sdk_uses_the_whole_contract() {
 fn the_probe_uses_the_whole_sdk() {
     check(vocabulary::the_probe_uses_the_whole_sdk);
 }
+
+#[test]
+fn the_probe_sets_every_policy() {
+    check(vocabulary::the_probe_sets_every_policy);
+}

@@ -98,6 +98,30 @@ pub(crate) fn the_probe_uses_the_whole_sdk(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+pub(crate) fn the_probe_sets_every_policy(tree: &Tree) -> Vec<Finding> {
+    let source = tree.file("guests/sdk/macros/src/policy.rs");
+    let list = source.lines().skip_while(|(_, line)| !line.starts_with("pub(crate) const NAMES"));
+    let list = list.skip(1).take_while(|(_, line)| *line != "];");
+    let names: Vec<(usize, &str)> = list.map(|(at, line)| (at, line.trim_matches([' ', '"', ',']))).collect();
+    assert!(names.len() > 5, "the policies are read from the macros");
+    let policies = tree.file("guests/probe/src/policies.rs");
+    let is_set = |name: &str| policies.code().any(|(_, line)| sets(line, name));
+    let missing = names.iter().filter(|(_, name)| !is_set(name));
+    missing
+        .map(|(at, name)| {
+            source.find(*at, format!("no handler in {} has the policy '{name}'; add one", policies.path))
+        })
+        .collect()
+}
+
+/// Whether an attribute in this line sets the policy.
+fn sets(line: &str, name: &str) -> bool {
+    let options = line.trim_start().strip_prefix("#[handler(");
+    let options =
+        options.or_else(|| line.strip_prefix("#[holiday_sdk::").and_then(|it| it.split_once('(')?.1.into()));
+    options.is_some_and(|options| options.split(", ").any(|option| name_at(option) == name))
+}
+
 /// All that `lib.rs` exports, in modules that it exports, and the functions of those types.
 fn items(tree: &Tree) -> BTreeSet<Item> {
     let exported = exported(tree.file("guests/sdk/src/lib.rs"));

@@ -5,6 +5,7 @@ mod gate;
 mod hostile;
 mod inputs;
 mod object;
+mod policies;
 mod service;
 mod together;
 mod vocabulary;
@@ -14,6 +15,8 @@ holiday_sdk::export!(
     service::Probe,
     object::ProbeObject,
     workflow::ProbeWorkflow,
+    policies::Policies,
+    policies::Brief,
     gate::Gate,
     vocabulary::Vocabulary,
     vocabulary::keyed::VocabularyObject,

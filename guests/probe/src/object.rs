@@ -4,6 +4,7 @@ use holiday_sdk::{Error, ObjectContext, SharedContext};
 use serde_json::Value;
 
 use crate::inputs::{Ms, Name, Named};
+use crate::service;
 
 pub(crate) struct ProbeObject;
 
@@ -50,6 +51,11 @@ impl ProbeObject {
     #[handler(shared)]
     pub(crate) async fn key(ctx: SharedContext) -> Result<String, Error> {
         Ok(ctx.key())
+    }
+
+    /// Takes a step that fails until `EFFECTS_URL` answers with 2xx.
+    async fn pay(ctx: ObjectContext) -> Result<u16, Error> {
+        service::pay(**ctx, None).await
     }
 
     /// Adds one to the number `count`, with a sleep between reading and writing.

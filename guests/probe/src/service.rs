@@ -60,11 +60,8 @@ impl Probe {
 
     /// Takes a step that has to succeed in the end: it is tried twice, and then by an operator's leave.
     async fn pay_in_the_end(ctx: Context) -> Result<u16, Error> {
-        let url =
-            holiday_sdk::config("EFFECTS_URL").ok_or_else(|| Error::terminal("EFFECTS_URL is not set"))?;
         let policy = RetryPolicy::fixed(Duration::from_millis(1)).max_attempts(2).pause_when_exhausted();
-        let step = ctx.run("pay", async || Ok(http::post(&url).send().await?.error_for_status()?.status()));
-        Ok(step.retry(policy).await?)
+        pay(ctx, Some(policy)).await
     }
 
     /// Takes a step that only logs.
@@ -244,6 +241,15 @@ impl Probe {
     async fn panic(_: Context, message: String) -> Result<(), Error> {
         panic!("{message}")
     }
+}
+
+pub(crate) async fn pay(ctx: Context, policy: Option<RetryPolicy>) -> Result<u16, Error> {
+    let url = holiday_sdk::config("EFFECTS_URL").ok_or_else(|| Error::terminal("EFFECTS_URL is not set"))?;
+    let step = ctx.run("pay", async || Ok(http::post(&url).send().await?.error_for_status()?.status()));
+    Ok(match policy {
+        Some(policy) => step.retry(policy).await?,
+        None => step.await?,
+    })
 }
 
 async fn fetch(input: Fetch) -> Result<Fetched, Error> {

@@ -14,6 +14,6 @@ pub mod policy;
 pub mod registrar;
 mod schema;
 pub mod store;
-pub mod units;
 pub mod unique;
+pub mod units;
 pub mod wasm;

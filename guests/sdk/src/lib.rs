@@ -80,6 +80,12 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+/// The examples of the documents compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+#[doc = include_str!("../../../README.md")]
+mod documents {}
+
 pub use call::{Call, Started, Target};
 pub use combine::{DurableExt, Either, join_all, race, select};
 pub use context::Context;

@@ -27,6 +27,7 @@ use http_body_util::BodyExt as _;
 use redb::backends::InMemoryBackend;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use tower::ServiceExt as _;
 
 use crate::driver::{self, DriverConfig, Handle, HostState, Invoker};
@@ -69,6 +70,19 @@ impl Host {
         let answer = self.router.clone().oneshot(self.read(request));
         let waited = self.runtime.block_on(async { tokio::time::timeout(Duration::ZERO, answer).await });
         assert!(waited.is_err(), "{request} was answered at once");
+    }
+
+    /// Sends a request and leaves it under way; [`Host::check_end`] waits for the answer.
+    pub(crate) fn begin(&self, request: &str) -> JoinHandle<Response<Body>> {
+        let answer = self.router.clone().oneshot(self.read(request));
+        self.runtime.spawn(async move { answer.await.expect("a router does not fail") })
+    }
+
+    /// Waits for the answer to a request that was begun; `name` stands for it.
+    pub(crate) fn check_end(&self, name: &str, begun: JoinHandle<Response<Body>>, expected: Expect) {
+        let answer =
+            self.runtime.block_on(async { self.show(begun.await.expect("no request panics")).await });
+        expected.assert_eq(&format!("{name}\n{}", self.number(&answer)));
     }
 
     /// Sends a request that no line can hold; `name` stands for it.

@@ -11,11 +11,11 @@ use http_body_util::BodyExt as _;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
+use super::Ingress;
 use super::directory::{Destination, Input, essence};
 use super::envelope::{self, Opened};
 use super::error::Error;
 use super::schema::Shape;
-use super::{CHECKED_AT_ONCE_BYTES_MAX, CHECKED_AT_ONCE_STEPS_MAX, DISCARDED_BYTES_MAX, Ingress};
 use crate::schema::{CHECK_STEPS_MAX, Verdict};
 
 /// What a handler that takes no body may be sent all the same: what clients write who always send one.
@@ -39,7 +39,7 @@ pub(super) async fn read(ingress: &Ingress, body: Body) -> Result<Bytes, Error> 
 async fn collect(ingress: &Ingress, mut body: Body) -> Result<Bytes, Error> {
     let limit = ingress.config.body_bytes_max;
     if body.size_hint().lower() > limit as u64 {
-        discard(&mut body).await;
+        discard(ingress, &mut body).await;
         return Err(too_large(limit));
     }
     let mut share = ingress.body_bytes.take(0).expect("nothing can always be taken");
@@ -51,7 +51,7 @@ async fn collect(ingress: &Ingress, mut body: Body) -> Result<Bytes, Error> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + whole.len() + data.len() > limit {
-            discard(&mut body).await;
+            discard(ingress, &mut body).await;
             return Err(too_large(limit));
         }
         if !share.grow(data.len()) {
@@ -116,8 +116,8 @@ pub(super) async fn check(
     body: &Bytes,
 ) -> Result<(), Error> {
     let Some(schema) = destination.endpoint.schema() else { return Ok(()) };
-    let mut verdict = match body.len() <= CHECKED_AT_ONCE_BYTES_MAX {
-        true => schema.check(text(body)?, CHECKED_AT_ONCE_STEPS_MAX),
+    let mut verdict = match body.len() <= ingress.config.checked_at_once_bytes_max {
+        true => schema.check(text(body)?, ingress.config.checked_at_once_steps_max),
         false => Verdict::Undecided,
     };
     if let Verdict::Undecided = verdict {
@@ -193,9 +193,9 @@ fn empty(destination: Destination<'_>) -> Error {
 }
 
 /// Reads on and keeps nothing: most clients listen for the answer only when they have sent everything.
-async fn discard(body: &mut Body) {
+async fn discard(ingress: &Ingress, body: &mut Body) {
     let mut discarded = 0;
-    while discarded < DISCARDED_BYTES_MAX
+    while discarded < ingress.config.discarded_bytes_max
         && let Some(Ok(frame)) = body.frame().await
     {
         discarded += frame.data_ref().map_or(0, Bytes::len);

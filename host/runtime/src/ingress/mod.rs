@@ -83,6 +83,10 @@ pub struct IngressConfig {
     pub in_flight_body_bytes_max: usize,
     pub body_bytes_max: usize,
     pub body_timeout: Duration,
+    pub discarded_bytes_max: usize,
+    pub checked_at_once_bytes_max: usize,
+    pub checked_at_once_steps_max: u64,
+    pub large_checks_max: usize,
 }
 
 impl Default for IngressConfig {
@@ -92,6 +96,10 @@ impl Default for IngressConfig {
             in_flight_body_bytes_max: IN_FLIGHT_BODY_BYTES_MAX,
             body_bytes_max: PAYLOAD_BYTES_MAX,
             body_timeout: BODY_TIMEOUT,
+            discarded_bytes_max: DISCARDED_BYTES_MAX,
+            checked_at_once_bytes_max: CHECKED_AT_ONCE_BYTES_MAX,
+            checked_at_once_steps_max: CHECKED_AT_ONCE_STEPS_MAX,
+            large_checks_max: LARGE_CHECKS_MAX,
         }
     }
 }
@@ -102,7 +110,7 @@ pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics) -> Router
         directories: Directories::new(handle.catalog()),
         requests: Budget::new(config.in_flight_requests_max, metrics.ingress_requests_in_flight.clone()),
         body_bytes: Budget::new(config.in_flight_body_bytes_max, metrics.ingress_body_in_flight.clone()),
-        checks: Semaphore::new(LARGE_CHECKS_MAX),
+        checks: Semaphore::new(config.large_checks_max),
         handle,
         config,
         metrics,

@@ -146,6 +146,17 @@ mod tests {
         check("false", expect![[""]]);
     }
 
+    /// The root is a part, and so is each of the schemas within it.
+    #[test]
+    fn so_many_parts_are_looked_at() {
+        let with_parts = |count: usize| {
+            let parts = r#"{"type": "object"},"#.repeat(count - 2);
+            format!(r#"{{"allOf": [{parts} {{"properties": {{"request": {{}}}}}}]}}"#)
+        };
+        check(&with_parts(PARTS_MAX), expect![["request"]]);
+        check(&with_parts(PARTS_MAX + 1), expect![["open"]]);
+    }
+
     #[test]
     fn a_schema_that_contains_itself_ends() {
         check(r##"{"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}"##, expect![["open null"]]);

@@ -13,7 +13,7 @@ use super::node::{Inspection, Rows};
 use super::{MISFITS_SHOWN_MAX, SHOWN_BYTES_MAX};
 
 /// Errors that are looked for: more than are shown, because each alternative has its own.
-const ERRORS_MAX: usize = 1_000;
+pub(super) const ERRORS_MAX: usize = 1_000;
 
 /// What is wrong with a body: the first few things.
 #[derive(Debug)]

@@ -382,3 +382,76 @@ fn rows_are_read_as_a_tree_is() {
         }
     }
 }
+
+#[test]
+fn the_ways_through_a_schema_are_bounded() {
+    // Each of the references leads to `d`, which holds a value against 30 more. They are looked at twice: as
+    // parts of the whole, and each by itself.
+    let with = |more: usize| {
+        let ways = [vec![json!({"$ref": "#/$defs/d"}); 1_562], vec![json!(true); more]].concat();
+        json!({"anyOf": ways, "$defs": {"d": {"anyOf": vec![true; 30]}}}).to_string()
+    };
+    assert_eq!(1 + 1_562 * (2 + 30) * 2 + (1 + 30), SCHEMA_CHECKS_MAX);
+    assert!(Schema::compile(&with(0)).is_ok());
+    assert!(matches!(Schema::compile(&with(1)), Err(SchemaError::TooManyChecks)));
+}
+
+#[test]
+fn the_depth_of_a_schema_is_bounded() {
+    let height = SCHEMA_DEPTH_MAX / 2 - 1;
+    let of_height = |height| tower(height, |next| json!({"anyOf": [next]}), json!(true)).to_string();
+    assert_eq!(Schema::compile(&of_height(height)).expect("it just fits").depth, SCHEMA_DEPTH_MAX);
+    assert!(matches!(Schema::compile(&of_height(height + 1)), Err(SchemaError::TooDeep)));
+}
+
+#[test]
+fn the_size_of_a_schema_is_bounded() {
+    let of_size = |size: usize| {
+        let beside = json!({"description": ""}).to_string().len();
+        json!({"description": "x".repeat(size - beside)}).to_string()
+    };
+    assert!(Schema::compile(&of_size(SCHEMA_BYTES_MAX)).is_ok());
+    assert!(matches!(Schema::compile(&of_size(SCHEMA_BYTES_MAX + 1)), Err(SchemaError::TooLarge { .. })));
+}
+
+/// A pattern that is repeated takes at least one byte for each time.
+#[test]
+fn the_compiled_form_of_a_pattern_is_bounded() {
+    let repeated = |times: usize| json!({"pattern": format!("^(ab){{{times}}}$")}).to_string();
+    assert!(Schema::compile(&repeated(PATTERN_BYTES_MAX / 1_000)).is_ok());
+    assert!(matches!(Schema::compile(&repeated(PATTERN_BYTES_MAX)), Err(SchemaError::Invalid { .. })));
+}
+
+#[test]
+fn so_many_things_are_told() {
+    let integers = compile(&json!({"items": {"type": "integer"}}));
+    let wrong = |count: usize| misfits(&integers, &json!(vec![""; count]).to_string());
+    assert_eq!(wrong(MISFITS_SHOWN_MAX).split("; ").count(), MISFITS_SHOWN_MAX);
+    assert!(!wrong(MISFITS_SHOWN_MAX).ends_with("; and more"));
+    assert!(wrong(MISFITS_SHOWN_MAX + 1).ends_with("; and more"));
+}
+
+/// Each alternative is one more error.
+#[test]
+fn so_many_errors_are_looked_for() {
+    let alternatives = |count: usize| {
+        let schema = compile(&json!({"anyOf": vec![json!({"type": "integer"}); count]}));
+        misfits(&schema, r#""x""#)
+    };
+    expect![[r#"it is "x", not an integer"#]].assert_eq(&alternatives(misfit::ERRORS_MAX - 1));
+    expect!["something deep in it is wrong, or too much to tell"].assert_eq(&alternatives(misfit::ERRORS_MAX + 1));
+}
+
+#[test]
+fn so_much_of_a_value_is_shown() {
+    let integer = compile(&json!({"type": "integer"}));
+    let shown = |bytes: usize| misfits(&integer, &format!(r#""{}""#, "x".repeat(bytes - 2)));
+    assert_eq!(
+        shown(SHOWN_BYTES_MAX),
+        format!(r#"it is "{}", not an integer"#, "x".repeat(SHOWN_BYTES_MAX - 2))
+    );
+    assert_eq!(
+        shown(SHOWN_BYTES_MAX + 1),
+        format!(r#"it is "{}…, not an integer"#, "x".repeat(SHOWN_BYTES_MAX - 1))
+    );
+}

@@ -11,6 +11,7 @@ use super::harness::Host;
 use super::{CHECKED_AT_ONCE_BYTES_MAX, IngressConfig, router};
 use crate::metrics::Metrics;
 
+mod bounds;
 mod outcomes;
 
 fn host() -> Host {
@@ -521,56 +522,6 @@ fn bodies_that_no_line_can_hold() {
           "trips/reserve got '{'trip_id': 't1'}'"
     "#]],
     );
-}
-
-#[test]
-fn bodies_beyond_a_bound() {
-    let small = host_with(IngressConfig { body_bytes_max: 8, ..IngressConfig::default() });
-    small.check(&["POST /trips/any ~ \"123456\"", "POST /trips/any ~ \"1234567\""], expect![[r#"
-        POST /trips/any ~ "123456"
-          200 content-type: application/json x-restate-id: inv_1
-          "trips/any got ''123456''"
-        POST /trips/any ~ "1234567"
-          413 content-type: application/json x-restate-error-source: ingress
-          {"code":413,"error_code":"HH0013","message":"the body has more than the 8 bytes that are allowed; store it elsewhere and pass a reference","request_id":"req_…"}
-    "#]]);
-    let large = post("/trips/any", in_pieces(["\"123", "456", "7\""]));
-    small.check_request("in pieces", large, expect![[r#"
-        in pieces
-          413 content-type: application/json x-restate-error-source: ingress
-          {"code":413,"error_code":"HH0013","message":"the body has more than the 8 bytes that are allowed; store it elsewhere and pass a reference","request_id":"req_…"}
-    "#]]);
-
-    let crowded = host_with(IngressConfig { in_flight_body_bytes_max: 8, ..IngressConfig::default() });
-    crowded.check(&["POST /trips/any ~ \"1234567\"", "POST /trips/any ~ 1"], expect![[r#"
-        POST /trips/any ~ "1234567"
-          503 content-type: application/json retry-after: 1 x-restate-error-source: ingress
-          {"code":503,"error_code":"HH0028","message":"too many large bodies are on their way to the host; try again later","request_id":"req_…"}
-        POST /trips/any ~ 1
-          200 content-type: application/json x-restate-id: inv_1
-          "trips/any got '1'"
-    "#]]);
-
-    let impatient = host_with(IngressConfig { body_timeout: Duration::ZERO, ..IngressConfig::default() });
-    let endless = Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
-    impatient.check_request("without end", post("/trips/any", endless), expect![[r#"
-        without end
-          408 content-type: application/json x-restate-error-source: ingress
-          {"code":408,"error_code":"HH0004","message":"the body was not complete after 0 s","request_id":"req_…"}
-    "#]]);
-}
-
-#[test]
-fn requests_beyond_the_bound() {
-    let full = host_with(IngressConfig { in_flight_requests_max: 0, ..IngressConfig::default() });
-    full.check(&["GET /trips/ping", "GET /restate/health"], expect![[r#"
-        GET /trips/ping
-          503 content-type: application/json retry-after: 1 x-restate-error-source: ingress
-          {"code":503,"error_code":"HH0028","message":"the host serves 0 requests already; try again later","request_id":"req_…"}
-        GET /restate/health
-          200 content-type: application/json
-          {"status":"ok"}
-    "#]]);
 }
 
 #[test]

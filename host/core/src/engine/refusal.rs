@@ -31,7 +31,7 @@ pub enum Refusal {
     WorkflowStarted { target: Target, invocation: InvocationId },
     #[error("there is no invocation {0}: it never was, or its retention has ended")]
     UnknownInvocation(InvocationId),
-    #[error("there is no invocation {0}: it never was, or its retention has ended")]
+    #[error("nothing is known of {0}: it never was, or its retention has ended")]
     NothingNamed(String),
     #[error("{target} is private: only other handlers may call it")]
     PrivateHandler { target: Target },

@@ -88,6 +88,9 @@ fn payloads_are_bounded_wherever_they_come_from() {
     attempt.notify(News::MayEnter(run));
     assert_eq!(attempt.step(Op::EnterRun(run)), Ok(Step::Execute(run)));
     assert_eq!(refusal(attempt.step(Op::FinishRun { run, outcome })), "HH0013");
+    let (invocation, name) = (start().attempt.invocation, "go".to_owned());
+    let signal = Op::SendSignal { invocation, name, outcome: Outcome::Success(large()) };
+    assert_eq!(refusal(attempt.step(signal)), "HH0013");
 }
 
 #[test]

@@ -106,9 +106,10 @@ impl Recorder {
 
     fn replay(&mut self, mut words: Words<'_>) -> String {
         self.attempts += 1;
+        let is_overtaken = words.option("cancellation") == Some("overtaken");
         let mut option = |name| words.number_option(name).and_then(|it| u32::try_from(it).ok());
         let (postponed, outliving, seen) = (option("postponed"), option("outliving"), option("seen"));
-        let (abandoned, cancelled) = (option("abandoned"), option("cancelled"));
+        let abandoned = option("abandoned");
         let inheriting = |commands| Ancestor {
             invocation: ancestor(),
             seed: Seed([9; 32]),
@@ -123,7 +124,7 @@ impl Recorder {
             notifications: self.notifications.clone(),
             postponed: postponed.into_iter().map(EntryIndex).collect(),
             abandoned: abandoned.into_iter().map(EntryIndex).collect(),
-            cancelled: cancelled.map(Position).or_else(|| self.last_cancellation()),
+            cancelled: self.last_cancellation().filter(|_| !is_overtaken),
             outliving: outliving.into_iter().map(EntryIndex).collect(),
             seen: seen.unwrap_or(0),
             state: self.state.clone(),

@@ -127,9 +127,9 @@ fn check_names(state: &State<MemoryKv>) {
 /// What waits for signals and promises, and what is kept of them, is known on both sides.
 fn check_waiting(state: &State<MemoryKv>, lifecycles: &BTreeMap<InvocationId, Lifecycle>) {
     let mut waiting = BTreeSet::new();
-    let joined = keys(state, Family::Joined);
+    let (joined, signals) = (keys(state, Family::Joined), keys(state, Family::Signal));
     for (id, lifecycle) in lifecycles {
-        let kept = keys(state, Family::Signal).iter().filter(|row| row[1..25] == id.as_bytes()[..]).count();
+        let kept = signals.iter().filter(|row| row[1..25] == id.as_bytes()[..]).count();
         assert_eq!(kept, lifecycle.signals_kept as usize, "{id} has kept as many signals as it says");
         let open = lifecycle.open.iter().filter(|(_, open)| **open == OpenCommand::Promise);
         waiting.extend(open.map(|(index, _)| (*id, *index)));
@@ -171,7 +171,7 @@ pub(crate) fn check_ended(state: &State<MemoryKv>) {
     assert!(names <= completed.len(), "every name belongs to an outcome");
 }
 
-/// After all retention is over only the catalog and objects are left, and promises of workflows that never ran.
+/// After all retention is over only the catalog and objects are left.
 pub(crate) fn check_forgotten(state: &State<MemoryKv>) {
     let catalog = [Family::Deployment, Family::Revision, Family::Route, Family::Policies];
     let kept = [&catalog[..], &[Family::Applied, Family::ObjectState]].concat();

@@ -100,7 +100,7 @@ fn an_answer_that_overtakes_the_suspension_is_not_lost() {
             a suspends 0 having 0
                 start a#2
             load a
-                on v1, 1 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 0 seen
         "#]],
     );
 }

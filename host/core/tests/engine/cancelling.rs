@@ -248,7 +248,8 @@ fn a_cancellation_that_arrives_while_the_attempt_leaves_is_not_lost() {
             a suspends 0 having 0
                 start a#2
             load a
-                on v1, 1 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 0 seen
+                cancelled at 0
         "#]],
     );
 }

@@ -177,7 +177,8 @@ fn a_step_that_was_passed_over_and_is_waited_for_is_executed() {
             a suspends 0 having 1
                 start a#2
             load a
-                on v1, 1 commands, 1 notifications, 1 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 1 seen
+                cancelled at 0
                 outliving 0
                 permit a#2 to enter 0
             a completes 0 refunded
@@ -219,7 +220,8 @@ fn so_is_one_that_had_failed() {
                 start a#2
                 a is running
             load a
-                on v1, 1 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 0 seen
+                cancelled at 0
                 postponed 0
             a suspends 0
                 a is suspended on 0
@@ -227,12 +229,14 @@ fn so_is_one_that_had_failed() {
                 start a#3
                 a is running
             load a
-                on v1, 1 commands, 1 notifications, 1 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 1 seen
+                cancelled at 0
                 permit a#3 to enter 0
             a suspends 0
                 start a#4
             load a
-                on v1, 1 commands, 1 notifications, 1 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 1 seen
+                cancelled at 0
                 outliving 0
                 permit a#4 to enter 0
         "#]],

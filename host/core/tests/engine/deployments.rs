@@ -48,22 +48,22 @@ fn what_has_begun_stays_and_what_begins_goes_to_the_latest() {
                 a is running
                 d is running
             load a
-                on v1, 1 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 0 seen
             load d
-                on v2, 0 commands, 0 notifications, 0 seen
+                on v2, from 0 ms on, 0 commands, 0 notifications, 0 seen
             b ends 1
                 start c#1
                 answer b: 1
                 b has ended
                 c is running
             load c
-                on v2, 0 commands, 0 notifications, 0 seen
+                on v2, from 0 ms on, 0 commands, 0 notifications, 0 seen
             invoke e echo/hi
                 start e#1
                 accept e
                 e is running
             load e
-                on v2, 0 commands, 0 notifications, 0 seen
+                on v2, from 10 ms on, 0 commands, 0 notifications, 0 seen
         "#]],
     );
 }
@@ -94,7 +94,7 @@ fn an_operator_moves_a_paused_one() {
                 start a#2
                 a is running
             load a
-                on v2, 0 commands, 0 notifications, 0 seen
+                on v2, from 0 ms on, 0 commands, 0 notifications, 0 seen
         "#]],
     );
 }
@@ -117,7 +117,7 @@ fn deploying_again_goes_back() {
                 accept a
                 a is running
             load a
-                on v1, 0 commands, 0 notifications, 0 seen
+                on v1, from 0 ms on, 0 commands, 0 notifications, 0 seen
             deploy v1
         "#]],
     );

@@ -8,14 +8,17 @@
 //! |---|---|
 //! | `deploy v2` | a deployment (`v1` is there from the start; see [`catalog`]) |
 //! | `invoke a cart/ann/add [key K] [after MS] [keep MS]` | an invocation from outside; `call` wants its own outcome |
-//! | `a asks call echo/hi [key K], send echo/hi [after MS] [key K], sleep MS, run NAME [retry MAX MS], awakeable, complete b.0 OUTCOME, cancel b, get K, set K V, clear K, clear-all, keys` | commands of `a`'s current attempt |
-//! | `a completes 0 OUTCOME` · `a fails 0 MESSAGE` | the outcome of a step |
+//! | `a asks call echo/hi [key K] [shielded yes], send echo/hi [after MS] [key K], sleep MS, run NAME [retry MAX MS], awakeable, complete b.0 OUTCOME, signal NAME, send-signal b NAME OUTCOME, promise NAME, peek NAME, resolve NAME OUTCOME, attach WHOM, output WHOM, cancel b, get K, set K V, clear K, clear-all, keys` | commands of `a`'s current attempt, told of its cancellation if that is notified; `WHOM` is `b`, `echo/hi key K` or `trip/t1` |
+//! | `a asks-unaware …` · `a asks-told N …` | the same, told of none, or told at this position |
+//! | `a completes 0 OUTCOME` · `a fails 0 MESSAGE` · `a abandons 0` | the outcome of a step, or none |
 //! | `a suspends 0 1 [having N]` | it waits for these commands, having received N notifications (all, if not said) |
 //! | `a ends OUTCOME` · `a breaks MESSAGE` | the attempt ends, or fails |
-//! | `complete a.0 OUTCOME` | an awakeable is completed from outside |
-//! | `cancel a` · `kill a` · `pause a` · `resume a [v2]` · `purge a` | an operator |
+//! | `complete a.0 OUTCOME` · `signal a NAME OUTCOME` | an awakeable is completed, or a signal sent, from outside |
+//! | `cancel a` · `kill a` · `pause a` · `resume a [v2]` · `purge a` · `restart a as b [keeping N]` | an operator |
+//! | `replace cart/ann K=V … [version V]` · `remove v1 [by force]` | an operator |
+//! | `configure operator cart/add [timeout MS] [journal MS] [names MS] [workflow MS] [attempts N] [then fail] [private yes]` | a layer of policies, of `host`, a service or a handler |
 //! | `pass MS` | time passes; due timers fire |
-//! | `journal a` · `recover` · `load a` · `state cart/ann` | no record: prints what is stored |
+//! | `journal a` · `recover` · `load a` · `state cart/ann` · `version cart/ann` | no record: prints what is stored |
 //!
 //! An outcome is a text, or `!CODE message`. `a#1` instead of `a` lets an earlier attempt speak.
 //!
@@ -28,20 +31,31 @@ mod script;
 mod transcript;
 mod world;
 
+mod attaching;
 mod awakeables;
 mod calls;
 mod cancelling;
+mod catching_up;
+mod circles;
 mod compensating;
 mod deployments;
+mod kept_journals;
 mod killing;
 mod limits;
 mod names;
 mod objects;
 mod operators;
+mod policies;
+mod promises;
 mod recovery;
+mod removing;
+mod replacing;
+mod restarting;
 mod retention;
 mod retries;
 mod runs;
+mod signals;
+mod timeouts;
 
 use expect_test::Expect;
 

@@ -31,7 +31,7 @@ fn a_running_attempt_is_stopped_and_another_goes_on() {
                 start a#2
                 a is running
             load a
-                on v1, 1 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 0 seen
         "#]],
     );
 }
@@ -112,7 +112,7 @@ fn a_paused_step_is_executed_at_once_after_resuming() {
                 start a#2
                 a is running
             load a
-                on v1, 1 commands, 0 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 0 notifications, 0 seen
                 permit a#2 to enter 0
             a fails 0 no answer
             a suspends 0
@@ -154,7 +154,7 @@ fn a_step_that_becomes_due_during_a_pause_waits_for_the_operator() {
                 start a#2
                 a is running
             load a
-                on v1, 1 commands, 0 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 0 notifications, 0 seen
                 permit a#2 to enter 0
         "#]],
     );

@@ -79,7 +79,7 @@ fn an_attempt_begins_with_its_journal_and_its_open_steps() {
                 tell a#1 at 0: 0 is complete: 1
             a fails 1 no answer
             load a
-                on v1, 4 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 4 commands, 1 notifications, 0 seen
                 postponed 1
                 permit a#1 to enter 3
             a#7 ends never

@@ -123,7 +123,7 @@ fn an_answer_does_not_end_a_back_off() {
                 start a#2
                 a is running
             load a
-                on v1, 1 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 1 notifications, 0 seen
         "#]],
     );
 }
@@ -153,14 +153,14 @@ fn what_was_printed_before_a_suspension_is_not_printed_again() {
                 start a#2
                 a is running
             load a
-                on v1, 2 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 0 seen
             a suspends 1
                 a is suspended on 1
             pass 10
                 start a#3
                 a is running
             load a
-                on v1, 2 commands, 2 notifications, 1 seen
+                on v1, from 0 ms on, 2 commands, 2 notifications, 1 seen
         "#]],
     );
 }

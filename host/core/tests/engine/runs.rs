@@ -66,7 +66,7 @@ fn a_failing_step_is_executed_again_when_it_is_due() {
                 start a#2
                 a is running
             load a
-                on v1, 1 commands, 0 notifications, 0 seen
+                on v1, from 0 ms on, 1 commands, 0 notifications, 0 seen
                 permit a#2 to enter 0
             a fails 0 no answer
             a suspends 0
@@ -116,7 +116,7 @@ fn steps_back_off_independently() {
                 start a#2
                 a is running
             load a
-                on v1, 2 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 0 seen
                 postponed 0
             a suspends 0
                 a is suspended on 0
@@ -125,7 +125,7 @@ fn steps_back_off_independently() {
                 start a#3
                 a is running
             load a
-                on v1, 2 commands, 1 notifications, 1 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 1 seen
                 permit a#3 to enter 0
         "#]],
     );
@@ -154,12 +154,12 @@ fn a_step_that_becomes_due_while_the_attempt_leaves_is_not_forgotten() {
             pass 100
                 tell a#1 at 0: 1 is complete: 
             load a
-                on v1, 2 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 0 seen
                 permit a#1 to enter 0
             a suspends 0
                 start a#2
             load a
-                on v1, 2 commands, 1 notifications, 1 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 1 seen
                 permit a#2 to enter 0
         "#]],
     );
@@ -250,7 +250,7 @@ fn the_policy_of_the_handler_ends_in_a_pause() {
                 start a#4
                 a is running
             load a
-                on v1, 2 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 0 seen
                 permit a#4 to enter 0
             a fails 0 four
             a suspends 0
@@ -288,7 +288,7 @@ fn an_exhausted_step_is_not_executed_when_something_else_wakes_the_handler() {
             a suspends 0 1 having 0
                 start a#2
             load a
-                on v1, 2 commands, 1 notifications, 0 seen
+                on v1, from 0 ms on, 2 commands, 1 notifications, 0 seen
                 postponed 0
             a suspends 0
                 a is paused: HH0026: a run step failed 3 times, last with: three

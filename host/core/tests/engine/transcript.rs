@@ -89,19 +89,33 @@ impl World {
         })
     }
 
+    pub(crate) fn print_version(&self, mut words: Words<'_>) -> String {
+        let (service, key) = words.word().split_once('/').expect("service/key");
+        format!("    {}\n", self.state.state_version(service, key).expect("memory does not fail"))
+    }
+
     /// What the next attempt begins with, beyond its journal.
     pub(crate) fn print_load(&self, name: &str) -> String {
         let loaded = engine::load(&self.state, self.attempt(name)).expect("memory does not fail");
         let Some(loaded) = loaded else { return "    (not current)\n".to_owned() };
         let start = &loaded.start;
         let mut said = format!(
-            "    on {}, {} commands, {} notifications, {} seen\n",
+            "    on {}, from {} on, {} commands, {} notifications, {} seen\n",
             catalog::version(&start.deployment),
+            start.created_at,
             start.commands.len(),
             start.notifications.len(),
             start.seen
         );
-        for (what, runs) in [("postponed", &start.postponed), ("outliving", &start.outliving)] {
+        if let Some(position) = start.cancelled {
+            writeln!(said, "    cancelled at {}", position.0).expect("a string takes all");
+        }
+        let steps = [
+            ("postponed", &start.postponed),
+            ("abandoned", &start.abandoned),
+            ("outliving", &start.outliving),
+        ];
+        for (what, runs) in steps {
             for run in runs {
                 writeln!(said, "    {what} {}", run.0).expect("a string takes all");
             }

@@ -45,6 +45,7 @@ impl World {
         let mut said = match words.word() {
             "journal" => self.print_journal(words.word()),
             "state" => self.print_state(words),
+            "version" => self.print_version(words),
             "recover" => self.print_all(&engine::recover(&self.state).expect("memory does not fail")),
             "load" => self.print_load(words.word()),
             "pass" => self.pass(words.number()),

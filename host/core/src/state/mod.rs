@@ -7,27 +7,27 @@ pub mod codec;
 pub mod key;
 pub mod kv;
 pub mod memory;
+mod names;
+mod version;
+mod waiting;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 pub use kv::{Kv, StoreError};
+pub use version::{MalformedVersion, StateVersion};
 
 use crate::deployment::{Deployment, Revision, Route};
 use crate::id::{DeploymentId, EntryIndex, InvocationId, Position, Seq};
 use crate::invocation::{Completed, Invocation, Lifecycle};
 use crate::journal::{CommandEntry, NotificationEntry};
 use crate::policy::{Layer, Policies};
-use crate::target::Target;
 use crate::time::Timestamp;
-use crate::value::{Outcome, Payload};
+use crate::value::Payload;
 use key::{Family, Timer};
 
 /// Who holds the key of an object, and how many wait.
@@ -39,49 +39,6 @@ pub struct Lock {
     /// No ticket before this one waits any more: finding the first in line need not step over them.
     pub first_ticket: u64,
     pub waiting: u64,
-}
-
-/// A short name for one state of an object: the first bytes of a hash of its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StateVersion([u8; 8]);
-
-impl StateVersion {
-    fn of(values: &[(String, Payload)]) -> Self {
-        let mut hash = Sha256::new();
-        for part in values.iter().flat_map(|(name, value)| [name.as_bytes(), &value[..]]) {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let mut version = [0; 8];
-        version.copy_from_slice(&hash.finalize()[..8]);
-        StateVersion(version)
-    }
-}
-
-impl fmt::Display for StateVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for StateVersion {
-    type Err = MalformedVersion;
-
-    fn from_str(text: &str) -> Result<Self, MalformedVersion> {
-        let malformed = || MalformedVersion { text: text.to_owned() };
-        let is_right = text.len() == 16 && text.bytes().all(|it| it.is_ascii_hexdigit());
-        let number = u64::from_str_radix(text, 16).ok().filter(|_| is_right).ok_or_else(malformed)?;
-        Ok(StateVersion(number.to_be_bytes()))
-    }
-}
-
-/// Says why a text is not a version of a state.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "'{text}' is not the version of a state: it should be 16 hexadecimal digits, as the state itself shows it"
-)]
-pub struct MalformedVersion {
-    pub text: String,
 }
 
 /// Typed access to the rows.
@@ -321,119 +278,6 @@ impl<K: Kv> State<K> {
         Ok(())
     }
 
-    // Signals that nobody has waited for yet
-
-    /// The oldest signal of a name, with its number.
-    pub fn first_signal(&self, id: &InvocationId, name: &str) -> Result<Option<(u32, Outcome)>, StoreError> {
-        let mut first = None;
-        self.scan(&key::signals_named(id, name), &mut |row, value| {
-            first =
-                Some(codec::decode(value, || name_of(row)).map(|outcome| (key::last_number(row), outcome)));
-            ControlFlow::Break(())
-        })?;
-        first.transpose()
-    }
-
-    pub fn put_signal(
-        &mut self,
-        id: &InvocationId,
-        name: &str,
-        number: u32,
-        outcome: &Outcome,
-    ) -> Result<(), StoreError> {
-        self.write(key::signal(id, name, number), outcome)
-    }
-
-    pub fn delete_signal(&mut self, id: &InvocationId, name: &str, number: u32) -> Result<(), StoreError> {
-        self.kv.delete(&key::signal(id, name, number))
-    }
-
-    pub fn delete_signals(&mut self, id: &InvocationId) -> Result<(), StoreError> {
-        self.delete_all(&key::signals_to(id))
-    }
-
-    // Other ids for an invocation
-
-    /// The id under which an invocation is stored: `id` itself, or what it stands for.
-    pub fn resolve(&self, id: &InvocationId) -> Result<InvocationId, StoreError> {
-        match self.kv.get(&key::invocation(id))? {
-            Some(_) => Ok(*id),
-            None => Ok(self.read(&key::alias(id))?.unwrap_or(*id)),
-        }
-    }
-
-    /// The invocation that goes on with the journal of another one: the latest that was restarted from it, keeping
-    /// commands. For most it is the invocation itself.
-    pub fn heir(&self, id: &InvocationId) -> Result<InvocationId, StoreError> {
-        let mut heir = self.resolve(id)?;
-        while let Some(restarted_as) = self.completed(&heir)?.and_then(|it| it.restarted_as) {
-            heir = restarted_as;
-        }
-        Ok(heir)
-    }
-
-    /// Has `alias` lead to an invocation, and no longer to another one.
-    pub fn put_alias(&mut self, alias: &InvocationId, id: &InvocationId) -> Result<(), StoreError> {
-        if let Some(before) = self.read::<InvocationId>(&key::alias(alias))? {
-            self.kv.delete(&key::alias_of(&before, alias))?;
-        }
-        self.kv.put(key::alias_of(id, alias), Bytes::new())?;
-        self.write(key::alias(alias), id)
-    }
-
-    pub fn delete_aliases(&mut self, id: &InvocationId) -> Result<(), StoreError> {
-        for row in self.keys(&key::aliases_of(id))? {
-            let alias = key::parse_alias_of(&row).ok_or_else(|| corrupt(&row, "its key has no other id"))?;
-            self.kv.delete(&key::alias(&alias))?;
-            self.kv.delete(&row)?;
-        }
-        Ok(())
-    }
-
-    // Who waits for an invocation without having begun it
-
-    pub fn put_joined(
-        &mut self,
-        awaited: &InvocationId,
-        waiting: (&InvocationId, EntryIndex),
-    ) -> Result<(), StoreError> {
-        self.kv.put(key::joined(awaited, waiting.0, waiting.1), Bytes::new())
-    }
-
-    /// Takes one out; false if it was not there.
-    pub fn take_joined(
-        &mut self,
-        awaited: &InvocationId,
-        waiting: (&InvocationId, EntryIndex),
-    ) -> Result<bool, StoreError> {
-        self.take(&key::joined(awaited, waiting.0, waiting.1))
-    }
-
-    /// Takes out all commands that wait for an invocation, in the order of their invocations' ids.
-    pub fn take_all_joined(
-        &mut self,
-        awaited: &InvocationId,
-    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
-        self.take_waiting(&key::joined_to(awaited))
-    }
-
-    /// Whether others than `one` have joined an invocation.
-    pub fn is_joined_by_others(
-        &self,
-        awaited: &InvocationId,
-        one: &InvocationId,
-    ) -> Result<bool, StoreError> {
-        let mut found = false;
-        self.scan(&key::joined_to(awaited), &mut |row, _| {
-            found = key::parse_waiting(row).is_some_and(|(waiting, _)| waiting != *one);
-            match found {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        })?;
-        Ok(found)
-    }
-
     // Objects
 
     pub fn lock(&self, service: &str, key: &str) -> Result<Option<Lock>, StoreError> {
@@ -527,65 +371,6 @@ impl<K: Kv> State<K> {
         Ok(StateVersion::of(&self.object_state(service, key)?))
     }
 
-    // Promises of workflows
-
-    pub fn promise(&self, service: &str, id: &str, name: &str) -> Result<Option<Outcome>, StoreError> {
-        self.read(&key::promise(service, id, name))
-    }
-
-    pub fn put_promise(
-        &mut self,
-        service: &str,
-        id: &str,
-        name: &str,
-        outcome: &Outcome,
-    ) -> Result<(), StoreError> {
-        self.write(key::promise(service, id, name), outcome)
-    }
-
-    pub fn delete_promises(&mut self, service: &str, id: &str) -> Result<(), StoreError> {
-        self.delete_all(&key::promises_of(service, id))
-    }
-
-    pub fn put_promise_waiter(
-        &mut self,
-        service: &str,
-        id: &str,
-        name: &str,
-        waiting: (&InvocationId, EntryIndex),
-    ) -> Result<(), StoreError> {
-        self.kv.put(key::promise_waiter(service, id, name, waiting.0, waiting.1), Bytes::new())
-    }
-
-    pub fn delete_promise_waiter(
-        &mut self,
-        service: &str,
-        id: &str,
-        name: &str,
-        waiting: (&InvocationId, EntryIndex),
-    ) -> Result<(), StoreError> {
-        self.kv.delete(&key::promise_waiter(service, id, name, waiting.0, waiting.1))
-    }
-
-    /// Takes out the commands that wait for a promise, in the order of their invocations' ids.
-    pub fn take_promise_waiters(
-        &mut self,
-        service: &str,
-        id: &str,
-        name: &str,
-    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
-        self.take_waiting(&key::promise_waiters(service, id, name))
-    }
-
-    /// Takes out the commands that wait for any promise of a workflow.
-    pub fn take_promise_waiters_of(
-        &mut self,
-        service: &str,
-        id: &str,
-    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
-        self.take_waiting(&key::promise_waiters_of(service, id))
-    }
-
     // Timers
 
     pub fn put_timer(&mut self, due: Timestamp, id: &InvocationId, timer: Timer) -> Result<(), StoreError> {
@@ -650,50 +435,6 @@ impl<K: Kv> State<K> {
         self.draining = None;
     }
 
-    // Names for invocations
-
-    pub fn by_idempotency_key(
-        &self,
-        target: &Target,
-        idempotency_key: &str,
-    ) -> Result<Option<InvocationId>, StoreError> {
-        self.read(&key::idempotency(target, idempotency_key))
-    }
-
-    pub fn put_idempotency_key(
-        &mut self,
-        target: &Target,
-        idempotency_key: &str,
-        id: &InvocationId,
-    ) -> Result<(), StoreError> {
-        self.write(key::idempotency(target, idempotency_key), id)
-    }
-
-    pub fn delete_idempotency_key(
-        &mut self,
-        target: &Target,
-        idempotency_key: &str,
-    ) -> Result<(), StoreError> {
-        self.kv.delete(&key::idempotency(target, idempotency_key))
-    }
-
-    pub fn workflow_run(&self, service: &str, id: &str) -> Result<Option<InvocationId>, StoreError> {
-        self.read(&key::workflow(service, id))
-    }
-
-    pub fn put_workflow_run(
-        &mut self,
-        service: &str,
-        id: &str,
-        run: &InvocationId,
-    ) -> Result<(), StoreError> {
-        self.write(key::workflow(service, id), run)
-    }
-
-    pub fn delete_workflow_run(&mut self, service: &str, id: &str) -> Result<(), StoreError> {
-        self.kv.delete(&key::workflow(service, id))
-    }
-
     // Rows
 
     fn keys(&self, range: &Range<Vec<u8>>) -> Result<Vec<Vec<u8>>, StoreError> {
@@ -711,17 +452,6 @@ impl<K: Kv> State<K> {
             self.kv.delete(row)?;
         }
         Ok(is_there)
-    }
-
-    fn take_waiting(
-        &mut self,
-        range: &Range<Vec<u8>>,
-    ) -> Result<Vec<(InvocationId, EntryIndex)>, StoreError> {
-        let rows = self.keys(range)?;
-        rows.iter().try_for_each(|row| self.kv.delete(row))?;
-        rows.iter()
-            .map(|row| key::parse_waiting(row).ok_or_else(|| corrupt(row, "its key has no waiting command")))
-            .collect()
     }
 
     fn delete_all(&mut self, range: &Range<Vec<u8>>) -> Result<(), StoreError> {

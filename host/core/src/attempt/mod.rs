@@ -369,7 +369,7 @@ impl Attempt {
 
     /// Checks that one more operation may be without an answer. When some have come, another attempt gets further.
     fn check_pending(&self) -> Result<(), AttemptError> {
-        let pending = self.answerable.saturating_sub(self.waiting.answered());
+        let pending = self.answerable.saturating_sub(self.waiting.answered() + self.abandoned.len());
         match pending < limits::PENDING_MAX {
             true => Ok(()),
             false => Err(AttemptError::TooManyPending { pending }),

@@ -206,6 +206,21 @@ fn operations_without_an_answer_are_bounded() {
 }
 
 #[test]
+fn a_step_that_was_given_up_makes_room() {
+    let entry = CommandEntry { at: Timestamp::ZERO, command: Command::Awakeable };
+    let commands = vec![entry; limits::PENDING_MAX - 1];
+    let mut attempt = Attempt::new(Start { commands: commands.clone(), ..start() });
+    for _ in &commands {
+        attempt.step(Op::Awakeable).expect("it is in the journal");
+    }
+    attempt.step(Op::Run { name: "charge".to_owned(), retry: None }).expect("it is the last that fits");
+    assert_eq!(refusal(attempt.step(Op::Awakeable)), "HH0079");
+    let run = EntryIndex(u32::try_from(commands.len()).expect("a number of commands"));
+    attempt.step(Op::AbandonRun(run)).expect("it is not being executed");
+    attempt.step(Op::Awakeable).expect("nobody waits for the step");
+}
+
+#[test]
 fn a_replay_of_many_open_operations_is_not_refused() {
     let entry = CommandEntry { at: Timestamp::ZERO, command: Command::Awakeable };
     let commands = vec![entry; limits::PENDING_MAX];

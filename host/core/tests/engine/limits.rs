@@ -147,7 +147,11 @@ fn handlers_that_wait_for_one_invocation_are_bounded() {
     let (last, late) = (begin(&mut state, 2), begin(&mut state, 3));
     ask(&mut state, last, vec![Command::Attach { to: Named::Id(awaited) }]);
     let waits = state.lifecycle(&last).expect("memory does not fail").expect("it runs");
-    assert_eq!(waits.open.get(&EntryIndex(0)), Some(&OpenCommand::Joined { invocation: awaited }), "it is the last that fits");
+    assert_eq!(
+        waits.open.get(&EntryIndex(0)),
+        Some(&OpenCommand::Joined { invocation: awaited }),
+        "it is the last that fits"
+    );
     ask(&mut state, late, vec![Command::Attach { to: Named::Id(awaited) }]);
     assert_eq!(answer_of(&state, late), (429, "HH0028".to_owned()));
 }
@@ -247,6 +251,55 @@ fn one_wake_fires_a_bounded_number_of_timers() {
     assert_eq!(left, Some(Timestamp::ZERO), "the driver wakes again for the rest");
     apply(&mut state, Event::Wake);
     assert_eq!(engine::next_wakeup(&state).expect("memory does not fail"), None);
+}
+
+/// The call that gets one more answers all the same; the id that its handler got leads nowhere.
+#[test]
+fn other_ids_of_an_invocation_are_bounded() {
+    let mut world = World::new();
+    world.play("invoke a echo/hi key k");
+    let id = world.id("a");
+    let mut lifecycle = world.state.lifecycle(&id).expect("memory does not fail").expect("it runs");
+    lifecycle.aliases = limits::ALIASES_MAX - 1;
+    world.state.put_lifecycle(&id, &lifecycle).expect("memory does not fail");
+    let transcript: String = [
+        "invoke b echo/hi",
+        "b asks call echo/hi key k, call echo/hi key k",
+        "invoke c echo/hi",
+        "c asks output b.0, output b.1",
+        "a ends hello",
+        "invoke d echo/hi",
+        "d asks call echo/hi key k",
+    ]
+    .iter()
+    .map(|line| world.play(line))
+    .collect();
+    expect![[r#"
+        invoke b echo/hi
+            start b#1
+            accept b
+            b is running
+        b asks call echo/hi key k, call echo/hi key k
+        invoke c echo/hi
+            start c#1
+            accept c
+            c is running
+        c asks output b.0, output b.1
+            tell c#1 at 0: 0 is not ready
+            tell c#1 at 1: 1 is complete: !404 HH0018: nothing is known of b.1: it never was, or its retention has ended
+        a ends hello
+            tell b#1 at 0: 0 is complete: hello
+            tell b#1 at 1: 1 is complete: hello
+            answer a: hello
+            a has ended
+        invoke d echo/hi
+            start d#1
+            accept d
+            d is running
+        d asks call echo/hi key k
+            tell d#1 at 0: 0 is complete: hello
+    "#]].assert_eq(&transcript);
+    world.end_everything();
 }
 
 fn state_with_a_catalog() -> State<MemoryKv> {

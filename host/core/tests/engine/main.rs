@@ -35,6 +35,7 @@ mod attaching;
 mod awakeables;
 mod calls;
 mod cancelling;
+mod carrying_out_again;
 mod catching_up;
 mod circles;
 mod compensating;

@@ -1,4 +1,4 @@
-//! The door for callers: invoke handlers, wait for outcomes, complete awakeables.
+//! The door for callers: invoke handlers, wait for outcomes, complete awakeables, send signals.
 //!
 //! ```text
 //! request ─path─▶ Route ─directory─▶ Destination ─input, envelope, schema─▶ Invoke ─Handle─▶ driver
@@ -13,6 +13,7 @@ mod attach;
 mod awakeable;
 mod budget;
 mod call;
+mod completion;
 mod delay;
 mod directory;
 mod envelope;
@@ -23,6 +24,7 @@ mod headers;
 mod input;
 mod path;
 mod schema;
+mod signal;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -176,6 +178,10 @@ async fn answer(ingress: &Ingress, request: Request, watch: &mut Watch) -> Resul
         Route::Awakeable { id, completion } => {
             require(&parts, Method::POST, "POST")?;
             awakeable::complete(ingress, &id, completion, &parts, body).await
+        }
+        Route::Signal { invocation, name, completion } => {
+            require(&parts, Method::POST, "POST")?;
+            signal::send(ingress, &invocation, name.into_owned(), completion, &parts, body).await
         }
         Route::Health => unreachable!("answered above"),
     }

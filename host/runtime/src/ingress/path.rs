@@ -26,6 +26,11 @@ pub(super) enum Route<'a> {
         id: Cow<'a, str>,
         completion: Completion,
     },
+    Signal {
+        invocation: Cow<'a, str>,
+        name: Cow<'a, str>,
+        completion: Completion,
+    },
     Health,
 }
 
@@ -104,6 +109,11 @@ fn reserved<'a>(path: &str, mut segments: Vec<Cow<'a, str>>) -> Result<Route<'a>
         ["output", _] => Ok(Route::Outcome(Named::Id(segments.remove(1)), Wait::Output)),
         ["call", _, _, ..] => Ok(invoke(segments, Form::Call)),
         ["send", _, _, ..] => Ok(invoke(segments, Form::Send)),
+        ["invocation", _, "signals", _, verb] => {
+            let completion = completion(verb).ok_or_else(|| unknown(path))?;
+            let name = segments.remove(3);
+            Ok(Route::Signal { invocation: segments.remove(1), name, completion })
+        }
         ["invocation", .., verb] => {
             let wait = wait(verb).ok_or_else(|| unknown(path))?;
             named_invocation(segments).map(|named| Route::Outcome(named, wait)).ok_or_else(|| unknown(path))
@@ -113,11 +123,9 @@ fn reserved<'a>(path: &str, mut segments: Vec<Cow<'a, str>>) -> Result<Route<'a>
             let key = segments.remove(2);
             Ok(Route::Outcome(Named::Workflow { name: segments.remove(1), key }, wait))
         }
-        ["awakeables" | "a", _, "resolve"] => {
-            Ok(Route::Awakeable { id: segments.remove(1), completion: Completion::Resolve })
-        }
-        ["awakeables" | "a", _, "reject"] => {
-            Ok(Route::Awakeable { id: segments.remove(1), completion: Completion::Reject })
+        ["awakeables" | "a", _, verb] => {
+            let completion = completion(verb).ok_or_else(|| unknown(path))?;
+            Ok(Route::Awakeable { id: segments.remove(1), completion })
         }
         _ => Err(unknown(path)),
     }
@@ -149,6 +157,14 @@ fn wait(verb: &str) -> Option<Wait> {
     match verb {
         "attach" => Some(Wait::Attach),
         "output" => Some(Wait::Output),
+        _ => None,
+    }
+}
+
+fn completion(verb: &str) -> Option<Completion> {
+    match verb {
+        "resolve" => Some(Completion::Resolve),
+        "reject" => Some(Completion::Reject),
         _ => None,
     }
 }
@@ -242,12 +258,20 @@ mod tests {
     }
 
     #[test]
-    fn awakeables_and_health() {
+    fn awakeables_signals_and_health() {
         check(
-            &["/restate/awakeables/awk_1/resolve", "/restate/a/awk_1/reject", "/restate/health"],
+            &[
+                "/restate/awakeables/awk_1/resolve",
+                "/restate/a/awk_1/reject",
+                "/restate/invocation/inv_1/signals/go%20on/resolve",
+                "/restate/invocation/inv_1/signals/go/reject",
+                "/restate/health",
+            ],
             expect![[r#"
                 /restate/awakeables/awk_1/resolve: Awakeable { id: "awk_1", completion: Resolve }
                 /restate/a/awk_1/reject: Awakeable { id: "awk_1", completion: Reject }
+                /restate/invocation/inv_1/signals/go%20on/resolve: Signal { invocation: "inv_1", name: "go on", completion: Resolve }
+                /restate/invocation/inv_1/signals/go/reject: Signal { invocation: "inv_1", name: "go", completion: Reject }
                 /restate/health: Health
             "#]],
         );
@@ -267,6 +291,8 @@ mod tests {
                 "/restate/invocation/attach",
                 "/restate/invocation/a/b/attach",
                 "/restate/invocation/inv_1/peek",
+                "/restate/invocation/inv_1/signals/go/attach",
+                "/restate/a/awk_1/forget",
             ],
             expect![[r#"
                 /: 404 HH0048: there is nothing at '/'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
@@ -279,6 +305,8 @@ mod tests {
                 /restate/invocation/attach: 404 HH0048: there is nothing at '/restate/invocation/attach'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
                 /restate/invocation/a/b/attach: 404 HH0048: there is nothing at '/restate/invocation/a/b/attach'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
                 /restate/invocation/inv_1/peek: 404 HH0048: there is nothing at '/restate/invocation/inv_1/peek'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                /restate/invocation/inv_1/signals/go/attach: 404 HH0048: there is nothing at '/restate/invocation/inv_1/signals/go/attach'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
+                /restate/a/awk_1/forget: 404 HH0048: there is nothing at '/restate/a/awk_1/forget'; handlers are at /<service>/<handler> and /<service>/<key>/<handler>
             "#]],
         );
     }

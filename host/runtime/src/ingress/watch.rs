@@ -52,6 +52,7 @@ pub(super) fn asked(route: &Route<'_>) -> Asked {
         Route::Outcome(_, Wait::Output) | Route::OutcomeOfBody(Wait::Output) => Asked::OUTPUT,
         Route::Lookup => Asked::LOOKUP,
         Route::Awakeable { .. } => Asked::AWAKEABLE,
+        Route::Signal { .. } => Asked::SIGNAL,
         Route::Health => Asked::HEALTH,
     }
 }

@@ -73,6 +73,7 @@ impl Asked {
     pub const OUTPUT: Asked = Asked { kind: "output" };
     pub const LOOKUP: Asked = Asked { kind: "lookup" };
     pub const AWAKEABLE: Asked = Asked { kind: "awakeable" };
+    pub const SIGNAL: Asked = Asked { kind: "signal" };
     pub const HEALTH: Asked = Asked { kind: "health" };
     /// What the host does not understand.
     pub const NOTHING: Asked = Asked { kind: "nothing" };

@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 
 mod bounds;
 mod outcomes;
+mod signals;
 
 fn host() -> Host {
     host_with(IngressConfig::default())

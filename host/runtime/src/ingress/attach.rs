@@ -69,9 +69,7 @@ pub(super) async fn lookup(ingress: &Ingress, body: Body) -> Result<Response, Er
 
 async fn find(ingress: &Ingress, named: Named<'_>) -> Result<InvocationId, Error> {
     match named {
-        Named::Id(text) => {
-            text.parse().map_err(|error| Error::bad_request(ErrorCode::MalformedId, format!("{error}")))
-        }
+        Named::Id(text) => find_id(ingress, &text).await,
         Named::Workflow { name, key } => find_workflow(ingress, &name, key.into_owned()).await,
         Named::IdempotencyKey { service, key, handler, idempotency_key } => {
             let target = target(ingress, &service, key, &handler)?;
@@ -84,6 +82,13 @@ async fn find(ingress: &Ingress, named: Named<'_>) -> Result<InvocationId, Error
             found.ok_or_else(|| unknown(&format!("{target} with the idempotency key '{shown}'")))
         }
     }
+}
+
+/// The id under which an invocation is stored, given any that a handler was given for it.
+pub(super) async fn find_id(ingress: &Ingress, text: &str) -> Result<InvocationId, Error> {
+    let id: InvocationId =
+        text.parse().map_err(|error| Error::bad_request(ErrorCode::MalformedId, format!("{error}")))?;
+    Ok(ingress.handle.query(move |state| state.resolve(&id)).await??)
 }
 
 async fn find_workflow(ingress: &Ingress, name: &str, key: String) -> Result<InvocationId, Error> {

@@ -95,10 +95,10 @@ async fn send(ingress: &Ingress, invoke: Invoke) -> Result<Response, Error> {
     Ok(answer::sent(accepted.invocation, accepted.previously, starts_at))
 }
 
-/// Until when the outcome of an invocation is kept.
+/// Until when the idempotency key of an invocation leads to its outcome.
 pub(super) async fn expiry(ingress: &Ingress, id: InvocationId) -> Result<Option<Timestamp>, Error> {
     let completed = ingress.handle.query(move |state| state.completed(&id)).await??;
-    Ok(completed.map(|it| it.expires_at))
+    Ok(completed.filter(|it| it.is_named).map(|it| it.expires_at))
 }
 
 /// When a delayed invocation starts; nothing for one that has started.

@@ -1,5 +1,8 @@
 //! What becomes of an invocation: names that stand for one, waiting for its outcome, and its end.
 
+use holiday_core::event::Configure;
+use holiday_core::policy::{Layer, Options, Policies};
+
 use super::*;
 
 #[test]
@@ -105,6 +108,53 @@ fn a_workflow_runs_once() {
             GET /restate/workflow/Booking/b1/output
               200 content-type: application/json x-restate-id: inv_1
               "booked"
+        "#]],
+    );
+}
+
+#[test]
+fn an_idempotency_key_that_has_expired() {
+    let host = host();
+    let options = Options {
+        idempotency_retention_ms: Some(1),
+        journal_retention_ms: Some(3_600_000),
+        ..Options::default()
+    };
+    let policies = Policies { host: options, ..Policies::default() };
+    host.run(host.handle.configure(Configure { layer: Layer::Operator, policies })).expect("valid policies");
+    host.check(
+        &["POST /trips/find/send ~ idempotency-key: k1 ~ \"t1\""],
+        expect![[r#"
+            POST /trips/find/send ~ idempotency-key: k1 ~ "t1"
+              202 content-type: application/json x-restate-id: inv_1
+              {"invocationId":"inv_1","status":"Accepted"}
+        "#]],
+    );
+    let id = host.id("inv_1");
+    host.until(move |state| {
+        let completed = state.completed(&id).expect("a readable state");
+        completed.is_some_and(|it| !it.is_named).then_some(())
+    });
+    host.check(
+        &[
+            "GET /restate/invocation/trips/find/k1/output",
+            "GET /restate/invocation/inv_1/output",
+            "POST /restate/lookup ~ {\"target\": \"invocation\", \"invocationId\": \"inv_1\"}",
+            "POST /trips/find/send ~ idempotency-key: k1 ~ \"t2\"",
+        ],
+        expect![[r#"
+            GET /restate/invocation/trips/find/k1/output
+              404 content-type: application/json x-restate-error-source: ingress
+              {"code":404,"error_code":"HH0018","message":"there is no invocation of trips/find with the idempotency key 'k1': it never was, or its retention has ended","request_id":"req_…"}
+            GET /restate/invocation/inv_1/output
+              200 content-type: application/json x-restate-id: inv_1
+              "trips/find got ''t1''"
+            POST /restate/lookup ~ {"target": "invocation", "invocationId": "inv_1"}
+              200 content-type: application/json
+              {"invocationId":"inv_1"}
+            POST /trips/find/send ~ idempotency-key: k1 ~ "t2"
+              202 content-type: application/json x-restate-id: inv_2
+              {"invocationId":"inv_2","status":"Accepted"}
         "#]],
     );
 }

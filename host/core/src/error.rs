@@ -102,6 +102,7 @@ error_codes! {
     HasNoState = "HH0071", "a plain service has no state";
     PromiseForgotten = "HH0072", "the promise is forgotten with its workflow";
     Draining = "HH0073", "the deployment is being removed";
+    RehearsalFailed = "HH0075", "the handler failed on the journal it was to go on with";
     TooManyPending = "HH0079", "an invocation waits for too much at a time";
 }
 

@@ -35,7 +35,7 @@ mod restart;
 mod timer;
 
 pub use invoke::{admit, admit_call};
-pub use recover::{Loaded, load, recover};
+pub use recover::{Loaded, load, load_for_rehearsal, recover};
 pub use refusal::Refusal;
 pub use timer::next_wakeup;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::attempt::Start;
 use crate::effect::Effect;
-use crate::id::{AttemptId, EntryIndex, InvocationId, Position};
+use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position};
 use crate::invocation::{Invocation, Lifecycle, OpenCommand, Status};
 use crate::journal::{Command, CommandEntry, Notification, NotificationEntry};
 use crate::state::{Kv, State, StoreError};
@@ -44,20 +44,42 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
     let id = &attempt.invocation;
     let lifecycle = state.lifecycle(id)?.filter(|it| it.current_attempt(*id) == Some(attempt));
     let Some(lifecycle) = lifecycle else { return Ok(None) };
+    let deployment = lifecycle.deployment.expect("pinned when the first attempt started");
+    let executed = open_runs(&lifecycle).filter(|run| !lifecycle.is_postponed(*run));
+    let effects = executed.map(|run| Effect::EnterRun { attempt, run }).collect();
+    let start = start(state, attempt, deployment, lifecycle)?;
+    Ok(Some(Loaded { start, effects }))
+}
+
+/// Reads what the next attempt of an invocation would begin with if it were made on `deployment` now; `None` if there is
+/// no such invocation, or it has ended.
+pub fn load_for_rehearsal<K: Kv>(
+    state: &State<K>,
+    id: &InvocationId,
+    deployment: DeploymentId,
+) -> Result<Option<Start>, StoreError> {
+    let Some(lifecycle) = state.lifecycle(id)? else { return Ok(None) };
+    let attempt = AttemptId { invocation: *id, number: lifecycle.attempt + 1 };
+    start(state, attempt, deployment, lifecycle).map(Some)
+}
+
+fn start<K: Kv>(
+    state: &State<K>,
+    attempt: AttemptId,
+    deployment: DeploymentId,
+    lifecycle: Lifecycle,
+) -> Result<Start, StoreError> {
+    let id = &attempt.invocation;
     let invocation = state.invocation(id)?.expect("stored with the lifecycle");
-    let (postponed, executed): (BTreeSet<_>, BTreeSet<_>) =
-        open_runs(&lifecycle).partition(|run| lifecycle.is_postponed(*run));
-    let effects = executed.into_iter().map(|run| Effect::EnterRun { attempt, run }).collect();
     let commands = commands(state, id, &lifecycle)?;
     let notifications = notifications(state, id, &lifecycle)?;
-    let cancellation = lifecycle.cancellation.as_ref();
-    let start = Start {
+    Ok(Start {
         attempt,
-        deployment: lifecycle.deployment.expect("pinned when the first attempt started"),
+        deployment,
         input: state.input(id)?.expect("stored with the lifecycle"),
-        postponed,
+        postponed: open_runs(&lifecycle).filter(|run| lifecycle.is_postponed(*run)).collect(),
         abandoned: abandoned_runs(&lifecycle, &commands, &notifications),
-        cancelled: cancellation.and_then(|it| it.notified),
+        cancelled: lifecycle.cancellation.as_ref().and_then(|it| it.notified),
         commands,
         notifications,
         outliving: open_runs(&lifecycle).filter(|run| outlives_cancellation(&lifecycle, *run)).collect(),
@@ -73,8 +95,7 @@ pub fn load<K: Kv>(state: &State<K>, attempt: AttemptId) -> Result<Option<Loaded
         created_at: invocation.lineage.first().map_or(invocation.created_at, |it| it.created_at),
         lineage: invocation.lineage,
         cpu_ms: invocation.policy.cpu_ms,
-    };
-    Ok(Some(Loaded { start, effects }))
+    })
 }
 
 fn open_runs(lifecycle: &Lifecycle) -> impl Iterator<Item = EntryIndex> {

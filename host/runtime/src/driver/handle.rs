@@ -11,7 +11,7 @@ use holiday_core::engine::{self, Refusal};
 use holiday_core::error::ErrorCode;
 use holiday_core::event::{Configure, Event, Invoke, ReplaceState, RestartAsNew};
 use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, InvocationId};
-use holiday_core::state::State;
+use holiday_core::state::{State, StoreError};
 use holiday_core::value::Outcome;
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
@@ -70,11 +70,30 @@ pub struct Accepted {
     pub previously: bool,
 }
 
+/// How much of a journal somebody has seen. It only grows, so one of the same length is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalLength {
+    pub commands: u32,
+    pub notifications: u32,
+}
+
+impl JournalLength {
+    /// That of the journal an attempt begins with.
+    pub fn of(start: &Start) -> Self {
+        let length = |count: usize| u32::try_from(count).expect("a journal is bounded");
+        let (commands, notifications) = (length(start.commands.len()), length(start.notifications.len()));
+        JournalLength { commands, notifications }
+    }
+}
+
 /// The state as the host stores it.
 pub type HostState = State<Watched>;
 
 /// A read of the state, executed by the driver between two records. What it has found is told when that is durable.
 pub(super) type Query = Box<dyn FnOnce(&HostState) -> Release + Send>;
+
+/// What has to hold for a request to be carried out.
+pub(super) type Condition = Box<dyn FnOnce(&HostState) -> Result<bool, StoreError> + Send>;
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
@@ -98,6 +117,12 @@ pub(super) enum Request {
     Operate {
         event: Box<Event>,
         done: Reply<()>,
+    },
+    /// The same if a condition holds; says whether it did.
+    OperateIf {
+        event: Box<Event>,
+        condition: Condition,
+        done: Reply<bool>,
     },
     /// Record what an attempt did. One that a rebuilt driver did not start itself is not listened to.
     Attempt {
@@ -187,12 +212,7 @@ impl Handle {
 
     /// Says whether [`Handle::deploy`] would take the deployment.
     pub async fn check_deployment(&self, deployment: Deployment) -> Result<(), HandleError> {
-        let event = Event::Deploy(deployment);
-        match self.query(move |state| engine::admit(state, &event)).await? {
-            Ok(admission) => Ok(admission?),
-            // The driver meets the same error, and stops on it.
-            Err(_) => Err(HandleError::Stopped),
-        }
+        self.check(Event::Deploy(deployment)).await
     }
 
     /// Replaces a layer of policies. What was accepted before keeps those it began with.
@@ -222,6 +242,37 @@ impl Handle {
         deployment: Option<DeploymentId>,
     ) -> Result<(), HandleError> {
         self.operate(Event::Resume { invocation, deployment }).await
+    }
+
+    /// Says whether [`Handle::resume`] would let the invocation go on.
+    pub async fn check_resume(
+        &self,
+        invocation: InvocationId,
+        deployment: Option<DeploymentId>,
+    ) -> Result<(), HandleError> {
+        self.check(Event::Resume { invocation, deployment }).await
+    }
+
+    /// Lets a paused invocation go on if its journal is still as it was seen; says whether it is.
+    pub async fn resume_unchanged(
+        &self,
+        invocation: InvocationId,
+        deployment: Option<DeploymentId>,
+        seen: JournalLength,
+    ) -> Result<bool, HandleError> {
+        let is_unchanged = move |state: &HostState| {
+            let lifecycle = state.lifecycle(&invocation)?;
+            let is =
+                lifecycle.map(|it| JournalLength { commands: it.commands, notifications: it.notifications });
+            Ok(is.is_none_or(|is| is == seen))
+        };
+        let (done, reply) = oneshot::channel();
+        self.request(Request::OperateIf {
+            event: Box::new(Event::Resume { invocation, deployment }),
+            condition: Box::new(is_unchanged),
+            done,
+        })?;
+        receive(reply).await
     }
 
     pub async fn purge(&self, invocation: InvocationId) -> Result<(), HandleError> {
@@ -274,6 +325,15 @@ impl Handle {
 
     pub(super) fn publish(&self, catalog: Catalog) {
         *self.shared.catalog.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
+    }
+
+    /// Says whether an event would be taken.
+    async fn check(&self, event: Event) -> Result<(), HandleError> {
+        match self.query(move |state| engine::admit(state, &event)).await? {
+            Ok(admission) => Ok(admission?),
+            // The driver meets the same error, and stops on it.
+            Err(_) => Err(HandleError::Stopped),
+        }
     }
 
     async fn operate(&self, event: Event) -> Result<(), HandleError> {

@@ -22,6 +22,7 @@ mod attempts;
 mod checkpoint;
 mod handle;
 mod observer;
+mod rehearsal;
 mod replies;
 #[cfg(test)]
 mod tests;
@@ -49,9 +50,10 @@ use crate::metrics::{Metrics, amount};
 use crate::store::{ACTIVE_BYTES_MAX, Overlay};
 use attempts::Attempts;
 use checkpoint::{Checkpointer, Finished};
-pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker};
+pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker, JournalLength};
 use handle::{Reply, Request, Shared};
 use observer::{About, Observer};
+pub use rehearsal::{Rehearsal, RehearsalError};
 use replies::Replies;
 pub use watched::Watched;
 use writer::{Release, Writer};
@@ -247,7 +249,17 @@ impl<L: Log + 'static> Driver<L> {
             Request::Invoke { invoke, accepted, outcome } => self.invoke(*invoke, accepted, outcome)?,
             Request::Attach { invocation, outcome } => self.attach(invocation, outcome)?,
             Request::Output { invocation, outcome } => self.output(invocation, outcome)?,
-            Request::Operate { event, done } => self.operate(*event, done)?,
+            Request::Operate { event, done } => {
+                let admission = self.operate(*event)?;
+                self.reply(done, admission);
+            }
+            Request::OperateIf { event, condition, done } => {
+                let admission = match condition(&self.state)? {
+                    true => self.operate(*event)?.map(|()| true),
+                    false => Ok(false),
+                };
+                self.reply(done, admission);
+            }
             Request::Attempt { attempt, generation, events } => {
                 if generation == self.handle.generation {
                     self.attempt(attempt, events)?;
@@ -315,7 +327,7 @@ impl<L: Log + 'static> Driver<L> {
         })
     }
 
-    fn operate(&mut self, event: Event, done: Reply<()>) -> Result<(), DriverError> {
+    fn operate(&mut self, event: Event) -> Result<Result<(), Refusal>, DriverError> {
         let admission = engine::admit(&self.state, &event)?;
         if admission.is_ok() {
             let changes_catalog =
@@ -325,8 +337,7 @@ impl<L: Log + 'static> Driver<L> {
                 self.publish_catalog()?;
             }
         }
-        self.reply(done, admission);
-        Ok(())
+        Ok(admission)
     }
 
     fn attempt(&mut self, attempt: AttemptId, events: Vec<Event>) -> Result<(), DriverError> {

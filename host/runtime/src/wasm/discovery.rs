@@ -42,8 +42,7 @@ pub(super) async fn describe(
 fn failed(sandbox: &Sandbox, error: &wasmtime::Error) -> ComponentError {
     let text = failure::explain(error, sandbox);
     let code = ErrorCode::of_message(&text).unwrap_or(ErrorCode::GuestTrapped);
-    let reason = text.strip_prefix(code.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
-    ComponentError::DescribeFailed { code, reason: reason.to_owned() }
+    ComponentError::DescribeFailed { code, reason: failure::without_code(&text) }
 }
 
 /// Checks a description and takes it over; the error names the first thing that is wrong.

@@ -42,6 +42,12 @@ pub(super) fn explain(error: &Error, sandbox: &Sandbox) -> String {
     cut(text)
 }
 
+/// What a message says after its code.
+pub(super) fn without_code(message: &str) -> String {
+    let rest = ErrorCode::of_message(message).and_then(|_| message.split_once(':'));
+    rest.map_or(message, |(_, rest)| rest.trim_start()).to_owned()
+}
+
 /// Bounds a message, at the border of a character.
 pub(super) fn cut(mut message: String) -> String {
     if message.len() > limits::FAIL_MESSAGE_BYTES_MAX {

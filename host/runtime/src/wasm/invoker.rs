@@ -28,7 +28,7 @@ use crate::driver::{Handle, Invoker};
 /// Runs handlers of WebAssembly components on a tokio runtime.
 #[derive(Clone, Debug)]
 pub struct WasmInvoker {
-    components: Arc<Components>,
+    pub(super) components: Arc<Components>,
     runtime: runtime::Handle,
 }
 
@@ -130,7 +130,7 @@ async fn perform(
     conclude(store.data_mut(), returned);
 }
 
-async fn handle(
+pub(super) async fn handle(
     guest: &Guest,
     store: &mut Store<Sandbox>,
     request: &Request,
@@ -150,7 +150,7 @@ fn conclude(sandbox: &mut Sandbox, returned: wasmtime::Result<Result<Vec<u8>, Ha
             Err(failure::cut(format!("{}: {text}", ErrorCode::RetryableError)))
         }
         Err(error) => match error.downcast_ref::<Stop>() {
-            Some(Stop::Suspended | Stop::Abandoned) => return,
+            Some(Stop::Suspended | Stop::Abandoned | Stop::JournalOver) => return,
             Some(Stop::Failed(_)) | None => Err(failure::explain(&error, sandbox)),
         },
     };

@@ -1,5 +1,7 @@
 //! Every bound of the sandbox. `docs/limits.md` lists them all, with what happens beyond each.
 
+use std::time::Duration;
+
 /// Bytes of linear memory of one instance; a guest that is refused more and fails, fails with HH0024.
 pub const GUEST_MEMORY_BYTES_MAX: usize = 128 * 1024 * 1024;
 
@@ -45,6 +47,9 @@ pub const DESCRIBE_BUDGET_MS: u64 = 2_000;
 
 /// How long an attempt that waits for an answer keeps its instance before it suspends.
 pub const IDLE_KEEP_MS: u64 = 100;
+
+/// How long a rehearsal may take; it has one CPU budget for the whole journal.
+pub const REHEARSAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a waiting attempt looks whether others need its instance.
 pub const CROWD_CHECK_MS: u64 = 10;

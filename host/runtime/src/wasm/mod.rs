@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! component   what is kept and compiled      files, compile, discovery, error
-//! invoker     one attempt, start to end      failure, stop
+//! invoker     one attempt, start to end      failure, stop, rehearsal
 //! sandbox     what one guest can reach       context (durable operations), wasi, output, http, mirror
 //! engine      how wasm is compiled and where instances live
 //! ```
@@ -28,6 +28,7 @@ mod invoker;
 pub mod limits;
 mod mirror;
 mod output;
+mod rehearsal;
 mod sandbox;
 mod stop;
 mod wasi;

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use holiday_core::attempt::{Attempt, News, Op, Start, Step};
 use holiday_core::error::ErrorCode;
 use holiday_core::event::Event;
-use holiday_core::id::AttemptId;
+use holiday_core::id::{AttemptId, EntryIndex};
 use holiday_core::invocation::Header;
+use holiday_core::journal::{Command, CommandEntry};
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -53,6 +54,8 @@ pub(super) struct Execution {
     pub(super) about: About,
     pub(super) news: UnboundedReceiver<News>,
     pub(super) recorder: Arc<dyn Recorder>,
+    /// Whether it ends where its journal does.
+    is_rehearsal: bool,
 }
 
 /// What the handler may ask about its invocation.
@@ -82,7 +85,22 @@ impl Execution {
             created_at: start.created_at,
             cpu_ms: start.cpu_ms,
         };
-        Execution { attempt: Attempt::new(start), about, news, recorder }
+        Execution { attempt: Attempt::new(start), about, news, recorder, is_rehearsal: false }
+    }
+
+    /// One that nobody listens to, and that hears nothing.
+    pub(super) fn rehearsing(start: Start) -> Self {
+        let is_step = |entry: &CommandEntry| matches!(entry.command, Command::Run { .. });
+        let steps = (0..).zip(&start.commands).filter(|(_, entry)| is_step(entry));
+        let steps = steps.map(|(index, _)| EntryIndex(index)).collect();
+        // Steps without a result are left alone, as if they had to wait. And as if an earlier attempt had been
+        // everywhere, it replays until it asks for something new.
+        let start = Start { postponed: steps, seen: u32::MAX, ..start };
+        let (_, silence) = unbounded_channel();
+        Execution {
+            is_rehearsal: true,
+            ..Execution::new(start, "rehearsal".into(), silence, Arc::new(Nobody))
+        }
     }
 
     /// Hands what has to be recorded to the driver.
@@ -91,6 +109,17 @@ impl Execution {
         if !events.is_empty() {
             self.recorder.record(self.attempt.id(), events);
         }
+    }
+}
+
+/// Listens to a rehearsal.
+struct Nobody;
+
+impl Recorder for Nobody {
+    fn record(&self, _: AttemptId, _: Vec<Event>) {}
+
+    fn is_crowded(&self) -> bool {
+        false
     }
 }
 
@@ -171,9 +200,13 @@ impl Sandbox {
 
     /// Asks the attempt, and lets all who depend on it know.
     pub(super) fn step(&mut self, op: Op) -> wasmtime::Result<Step> {
-        self.cpu.ticks = 0;
         let execution = self.execution.as_deref_mut().ok_or_else(without_context)?;
         let step = execution.attempt.step(op).map_err(Stop::from)?;
+        if !execution.is_rehearsal {
+            self.cpu.ticks = 0;
+        } else if !execution.attempt.is_replaying() {
+            return Err(Stop::JournalOver.into());
+        }
         execution.drain();
         self.mirror.reflect(&execution.attempt);
         Ok(step)

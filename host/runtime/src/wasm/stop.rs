@@ -12,6 +12,9 @@ pub(super) enum Stop {
     /// Nobody wants to hear from this attempt any more.
     #[error("abandoned")]
     Abandoned,
+    /// The journal that was rehearsed goes no further.
+    #[error("the journal is over")]
+    JournalOver,
     /// The attempt fails with this message, which begins with its code.
     #[error("{0}")]
     Failed(String),

@@ -2,6 +2,7 @@
 
 mod components;
 mod guests;
+mod rehearsals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -99,9 +100,19 @@ impl Script {
 
     fn start(&mut self) -> Running {
         self.attempts += 1;
+        let start = self.begin();
+        let (events, recorded) = unbounded_channel();
+        let (news, heard) = unbounded_channel();
+        let recording = Recording { events, crowd: Arc::clone(&self.crowd) };
+        tokio::spawn(supervise(Arc::clone(&self.components), start, heard, Arc::new(recording)));
+        Running { events: recorded, news }
+    }
+
+    /// What the next attempt begins with.
+    fn begin(&self) -> Start {
         let target = Target::keyed("S", "k", "h");
         let attempt = AttemptId { invocation: InvocationId::new(&target, [1; 16]), number: self.attempts };
-        let start = Start {
+        Start {
             attempt,
             deployment: self.deployment,
             target,
@@ -123,12 +134,7 @@ impl Script {
             seen: 0,
             journal_bytes: 0,
             state: BTreeMap::new(),
-        };
-        let (events, recorded) = unbounded_channel();
-        let (news, heard) = unbounded_channel();
-        let recording = Recording { events, crowd: Arc::clone(&self.crowd) };
-        tokio::spawn(supervise(Arc::clone(&self.components), start, heard, Arc::new(recording)));
-        Running { events: recorded, news }
+        }
     }
 
     /// Adds an answer to the journal, and tells an attempt if there is one.

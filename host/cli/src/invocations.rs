@@ -1,5 +1,7 @@
 //! `invocations`: durable calls, running and ended.
 
+mod describe;
+
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use crate::admin::{Admin, confirm};
 use crate::client::Client;
 use crate::deployments::{JSON, items};
 use crate::failure::Result;
-use crate::output::{cell, print, print_fields, print_json, print_table};
+use crate::output::{cell, print, print_json, print_table};
 
 /// List, describe and steer invocations
 #[derive(Debug, Args)]
@@ -20,7 +22,7 @@ pub(crate) struct Invocations {
 #[derive(Debug, Subcommand)]
 enum Verb {
     List(List),
-    Describe(Describe),
+    Describe(describe::Describe),
     /// Ask an invocation to stop: what it awaits fails with 409, and it compensates
     Cancel(Steer),
     /// End an invocation at once, without compensation
@@ -30,6 +32,7 @@ enum Verb {
     Resume(Resume),
     /// Forget an invocation that has ended
     Purge(Steer),
+    RestartAsNew(RestartAsNew),
 }
 
 /// List invocations
@@ -48,7 +51,7 @@ struct List {
     #[arg(long)]
     key: Option<String>,
 
-    /// Only those with this status, such as running, suspended or paused
+    /// Only those with this status: scheduled, inboxed, running, suspended, backing-off, paused or completed
     #[arg(long)]
     status: Option<String>,
 
@@ -60,18 +63,9 @@ struct List {
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: u32,
 
-    #[arg(long, help = JSON)]
-    json: bool,
-
-    #[command(flatten)]
-    admin: Admin,
-}
-
-/// Show one invocation with its journal
-#[derive(Debug, Args)]
-struct Describe {
-    /// The invocation's id (inv_…)
-    id: String,
+    /// Those after this one, as the page before has said
+    #[arg(long, value_name = "ID")]
+    cursor: Option<String>,
 
     #[arg(long, help = JSON)]
     json: bool,
@@ -91,6 +85,9 @@ struct Steer {
 }
 
 /// Let a paused invocation go on
+///
+/// Before it goes on with another component, the host runs that one's handler on its journal: one that asks for
+/// something else is refused, and the invocation stays as it is.
 #[derive(Debug, Args)]
 struct Resume {
     /// The invocations' ids (inv_…)
@@ -100,6 +97,28 @@ struct Resume {
     /// Go on with another component: latest, keep, or a deployment's id
     #[arg(long, value_name = "ID", default_value = "keep")]
     deployment: String,
+
+    /// Do not compare its journal with what the other component asks for
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    admin: Admin,
+}
+
+/// Execute an invocation that has ended again, as another one
+///
+/// Of a failed one, input and journal are kept for a day; of a successful one if its policy says so
+/// (journal-retention). Prints the id of the new invocation.
+#[derive(Debug, Args)]
+struct RestartAsNew {
+    /// The invocations' ids (inv_…)
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+
+    /// Begin with so many commands of its journal and their answers, and execute what comes after them
+    #[arg(long, visible_alias = "from", value_name = "COUNT", default_value_t = 0)]
+    keep: u32,
 
     #[command(flatten)]
     admin: Admin,
@@ -122,6 +141,7 @@ impl Invocations {
                 confirm(&format!("Purging {}", it.ids.join(", ")), yes)?;
                 it.execute("purge", "Purged").await
             }
+            Verb::RestartAsNew(it) => it.execute().await,
         }
     }
 }
@@ -136,6 +156,7 @@ impl List {
             ("status", self.status),
             ("deployment", self.deployment),
             ("limit", Some(self.limit.to_string())),
+            ("cursor", self.cursor),
         ];
         let given: Vec<_> =
             filters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
@@ -144,71 +165,21 @@ impl List {
             print_json(&answer);
             return Ok(());
         }
-        let row = |it: &Value| {
-            vec![cell(&it["id"]), cell(&it["target"]), cell(&it["status"]), cell(&it["createdAt"])]
-        };
+        let row = |it: &Value| vec![cell(&it["id"]), cell(&it["target"]), status(it), cell(&it["createdAt"])];
         let rows = items(&answer, "invocations").iter().map(row).collect();
         print_table(&["INVOCATION", "TARGET", "STATUS", "CREATED"], rows, "There are no such invocations.");
-        Ok(())
-    }
-}
-
-impl Describe {
-    async fn execute(self) -> Result<()> {
-        let client = self.admin.client()?;
-        let invocation = client.json(client.request(Method::GET, &["invocations", &self.id])).await?;
-        let journal = client.json(client.request(Method::GET, &["invocations", &self.id, "journal"])).await?;
-        if self.json {
-            print_json(&serde_json::json!({ "invocation": invocation, "journal": journal }));
-            return Ok(());
+        if let Some(cursor) = answer["nextCursor"].as_str() {
+            eprintln!("There may be more: --cursor {cursor}");
         }
-        print_invocation(&invocation);
-        print("");
-        let rows = items(&journal, "entries").iter().map(entry_row).collect();
-        print_table(&["INDEX", "AT", "COMMAND", "ANSWER"], rows, "Its journal is empty.");
         Ok(())
     }
 }
 
-/// What concerns the invocation in its status; what does not is absent.
-fn print_invocation(invocation: &Value) {
-    let field = |name: &str| cell(&invocation[name]);
-    let failure = &invocation["lastFailure"];
-    let last_failure = match failure["message"].as_str() {
-        Some(message) => format!("{message} ({} in a row)", failure["count"]),
-        None => String::new(),
-    };
-    print_fields(&[
-        ("Id", field("id")),
-        ("Target", field("target")),
-        ("Status", field("status")),
-        ("Reason", field("reason")),
-        ("Last failure", last_failure),
-        ("Failing steps", field("failingRuns")),
-        ("Next attempt", field("nextAttemptAt")),
-        ("Starts", field("startsAt")),
-        ("Attempt", field("attempt")),
-        ("Deployment", field("deployment")),
-        ("Invoked by", field("invokedBy")),
-        ("Idempotency key", field("idempotencyKey")),
-        ("Created", field("createdAt")),
-        ("Completed", field("completedAt")),
-        ("Kept until", field("expiresAt")),
-        ("Input", invocation.get("input").map_or_else(String::new, Value::to_string)),
-        ("Outcome", answer(invocation)),
-    ]);
-}
-
-fn entry_row(entry: &Value) -> Vec<String> {
-    vec![cell(&entry["index"]), cell(&entry["at"]), cell(&entry["command"]), answer(&entry["completion"])]
-}
-
-/// How the world answered a command, if it has.
-fn answer(completion: &Value) -> String {
-    match (completion["outcome"].get("success"), completion["outcome"].get("failure")) {
-        (Some(value), _) => value.to_string(),
-        (_, Some(failure)) => format!("failed: {}", cell(&failure["message"])),
-        _ => String::new(),
+/// The status, and how an invocation that is completed ended.
+fn status(invocation: &Value) -> String {
+    match invocation["result"].as_str() {
+        Some(result) => format!("{} ({result})", cell(&invocation["status"])),
+        None => cell(&invocation["status"]),
     }
 }
 
@@ -216,8 +187,8 @@ impl Steer {
     async fn execute(self, verb: &str, done: &str) -> Result<()> {
         let client = self.admin.client()?;
         for id in &self.ids {
-            steer(&client, id, verb, &[]).await?;
-            eprintln!("{done} {id}");
+            let answer = steer(&client, id, verb, &[]).await?;
+            eprintln!("{done} {}", cell(&answer["id"]));
         }
         Ok(())
     }
@@ -226,15 +197,29 @@ impl Steer {
 impl Resume {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
+        let (deployment, force) = (self.deployment, self.force.to_string());
         for id in &self.ids {
-            steer(&client, id, "resume", &[("deployment", &self.deployment)]).await?;
-            eprintln!("Resumed {id}");
+            let query = [("deployment", deployment.as_str()), ("force", &force)];
+            let answer = steer(&client, id, "resume", &query).await?;
+            eprintln!("Resumed {}", cell(&answer["id"]));
         }
         Ok(())
     }
 }
 
-async fn steer(client: &Client, id: &str, verb: &str, query: &[(&str, &str)]) -> Result<()> {
-    let request = client.request(Method::PATCH, &["invocations", id, verb]).query(query);
-    client.send(request).await.map(drop)
+impl RestartAsNew {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        let keep = self.keep.to_string();
+        for id in &self.ids {
+            let answer = steer(&client, id, "restart-as-new", &[("keep", &keep)]).await?;
+            eprintln!("Restarted {} as", cell(&answer["id"]));
+            print(&cell(&answer["newInvocationId"]));
+        }
+        Ok(())
+    }
+}
+
+async fn steer(client: &Client, id: &str, verb: &str, query: &[(&str, &str)]) -> Result<Value> {
+    client.json(client.request(Method::PATCH, &["invocations", id, verb]).query(query)).await
 }

@@ -204,7 +204,8 @@ fn by_policy(handlers: &[Value]) -> BTreeMap<Vec<(String, String)>, Vec<String>>
     policies
 }
 
-fn flatten(prefix: &str, value: &Value, into: &mut Vec<(String, String)>) {
+/// Lists the options of a policy by their names, such as `retry.max-attempts`.
+pub(crate) fn flatten(prefix: &str, value: &Value, into: &mut Vec<(String, String)>) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, AdminPorts};
-use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, HostState, Running};
+use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, HostState, Rehearsal, Running};
 use crate::ingress::{self, IngressConfig};
 use crate::metrics::Metrics;
 use crate::registrar::Registrar;
@@ -137,6 +137,7 @@ impl Host {
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), runtime.clone()));
+        let rehearsal: Arc<dyn Rehearsal> = Arc::<WasmInvoker>::clone(&invoker);
         let driver_config = DriverConfig::new(config.running_attempts_max, metrics.clone());
         let Running { handle, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
@@ -148,6 +149,7 @@ impl Host {
         let registrar = Registrar::new(components, handle.clone());
         let ports = AdminPorts {
             registrar: Arc::new(registrar.clone()),
+            rehearsal,
             component_bytes_max: wasm::limits::COMPONENT_BYTES_MAX,
             version: env!("CARGO_PKG_VERSION"),
             metrics: metrics.clone(),

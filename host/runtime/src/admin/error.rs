@@ -14,6 +14,7 @@ use tracing::error;
 use super::RegisterError;
 use super::model;
 use crate::driver::HandleError;
+use crate::unique::NoRandomness;
 
 /// When a client may come again to a host that shuts down.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -66,6 +67,12 @@ impl From<StoreError> for Error {
         let message = error.to_string();
         let code = ErrorCode::of_message(&message).unwrap_or(ErrorCode::StorageFailed);
         Error::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
+    }
+}
+
+impl From<NoRandomness> for Error {
+    fn from(error: NoRandomness) -> Self {
+        Error::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::Internal, error.to_string())
     }
 }
 

@@ -8,12 +8,14 @@ use axum::response::Response;
 use holiday_core::engine::Refusal;
 use holiday_core::id::{EntryIndex, InvocationId, Position};
 use holiday_core::journal::{Command, CommandEntry, Notification, NotificationEntry};
+use holiday_core::time::Timestamp;
 use holiday_core::value::Outcome;
 use http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::error::Error;
+use super::invocation::Stage;
 use super::model::{self, OutcomeModel, raw, time};
 use super::request::{Parameters, malformed};
 use super::{Admin, JOURNAL_PAGE_MAX, PAYLOAD_SHOWN_BYTES_MAX, QUERY_ROWS_MAX, Shared};
@@ -24,6 +26,9 @@ struct Journal {
     invocation: String,
     commands: u32,
     notifications: u32,
+    /// Until when that of a completed invocation is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelled_at: Option<String>,
     entries: Vec<EntryModel>,
@@ -56,7 +61,7 @@ struct CompletionModel {
     outcome: Option<OutcomeModel>,
 }
 
-/// Shows commands `from` to `from + limit`. The journal of a completed invocation is empty.
+/// Shows commands `from` to `from + limit`. That of a completed invocation is empty if it is not kept.
 pub(super) async fn read(
     admin: Shared,
     path: Result<Path<String>, PathRejection>,
@@ -69,12 +74,13 @@ pub(super) async fn read(
     if !(1..=JOURNAL_PAGE_MAX).contains(&limit) {
         return Err(malformed(format!("the parameter 'limit' is from 1 to {JOURNAL_PAGE_MAX}, not {limit}")));
     }
-    let (commands, notifications) = size(&admin, id).await?;
+    let (id, Size { commands, notifications, expires_at }) = size(&admin, id).await?;
     let through = from.saturating_add(limit).min(commands);
     let mut journal = Journal {
         invocation: id.to_string(),
         commands,
         notifications,
+        expires_at: expires_at.and_then(time),
         cancelled_at: None,
         entries: commands_between(&admin, id, from, through).await?,
         next_from: Some(through).filter(|it| *it < commands),
@@ -83,15 +89,36 @@ pub(super) async fn read(
     Ok(model::json(StatusCode::OK, &journal))
 }
 
-/// How many commands and notifications there are.
-async fn size(admin: &Admin, id: InvocationId) -> Result<(u32, u32), Error> {
-    let found = admin
-        .query(move |state| match state.lifecycle(&id)? {
-            Some(lifecycle) => Ok(Some((lifecycle.commands, lifecycle.notifications))),
-            None => Ok(state.completed(&id)?.map(|_| (0, 0))),
-        })
-        .await?;
-    found.ok_or_else(|| Refusal::UnknownInvocation(id).into())
+/// How much there is of a journal.
+#[derive(Default)]
+struct Size {
+    commands: u32,
+    notifications: u32,
+    expires_at: Option<Timestamp>,
+}
+
+/// Finds the invocation that has an id, and how much there is of its journal.
+async fn size(admin: &Admin, id: InvocationId) -> Result<(InvocationId, Size), Error> {
+    let found = admin.query(move |state| {
+        let id = state.resolve(&id)?;
+        let size = match Stage::of(state, &id)? {
+            Some(Stage::Open(lifecycle)) => Some(Size {
+                commands: lifecycle.commands,
+                notifications: lifecycle.notifications,
+                expires_at: None,
+            }),
+            Some(Stage::Ended(completed)) => {
+                Some(completed.journal.map_or_else(Size::default, |journal| Size {
+                    commands: journal.commands,
+                    notifications: journal.notifications,
+                    expires_at: Some(journal.expires_at),
+                }))
+            }
+            None => None,
+        };
+        Ok(size.map(|size| (id, size)))
+    });
+    found.await?.ok_or_else(|| Refusal::UnknownInvocation(id).into())
 }
 
 async fn commands_between(

@@ -7,15 +7,19 @@
 mod deployments;
 mod error;
 mod health;
+mod invocation;
 mod invocations;
 mod journal;
 mod listing;
 mod model;
 mod request;
+mod resume;
 mod services;
 mod state;
+mod steer;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -35,7 +39,7 @@ use holiday_core::state::StoreError;
 use http::{Method, Uri};
 use tokio::sync::{Mutex, Semaphore};
 
-use crate::driver::{Handle, HostState};
+use crate::driver::{Handle, HostState, Rehearsal};
 use crate::metrics::Metrics;
 use crate::metrics::label::Door;
 use error::Error;
@@ -58,6 +62,15 @@ pub const PAYLOAD_SHOWN_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of the options that one request sets; more are refused with 413.
 pub const OPTIONS_BYTES_MAX: usize = 64 * 1024;
 
+/// Open commands of an invocation that are shown, and others that wait for it.
+pub const OPEN_SHOWN_MAX: usize = 100;
+
+/// Journals that are replayed on another component at the same time; more wait.
+pub const REHEARSALS_MAX: usize = 2;
+
+/// How often a journal that has grown meanwhile is replayed before an operator is told to try again.
+pub const REHEARSAL_ROUNDS_MAX: u32 = 5;
+
 /// Components that are taken in at the same time; more wait.
 pub const UPLOADS_MAX: usize = 2;
 
@@ -65,6 +78,7 @@ pub const UPLOADS_MAX: usize = 2;
 #[derive(Clone, Debug)]
 pub struct AdminPorts {
     pub registrar: Arc<dyn Registrar>,
+    pub rehearsal: Arc<dyn Rehearsal>,
     /// Bytes of a component; a larger one is refused with 413.
     pub component_bytes_max: usize,
     /// The version of the host.
@@ -121,7 +135,13 @@ pub struct RegisterError {
 /// Builds the router that serves operators.
 pub fn router(handle: Handle, ports: AdminPorts) -> Router {
     let metrics = ports.metrics.clone();
-    let admin = Admin { handle, ports, uploads: Semaphore::new(UPLOADS_MAX), configuring: Mutex::default() };
+    let admin = Admin {
+        handle,
+        ports,
+        uploads: Semaphore::new(UPLOADS_MAX),
+        rehearsals: Semaphore::new(REHEARSALS_MAX),
+        configuring: Mutex::default(),
+    };
     Router::new()
         .route("/health", get(health::health))
         .route("/version", get(health::version))
@@ -135,9 +155,9 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))
-        .route("/invocations/{id}", get(invocations::describe))
+        .route("/invocations/{id}", get(invocation::describe))
         .route("/invocations/{id}/journal", get(journal::read))
-        .route("/invocations/{id}/{verb}", patch(invocations::operate))
+        .route("/invocations/{id}/{verb}", patch(steer::operate))
         .route("/state/{service}/{key}", get(state::read))
         .fallback(nothing)
         .method_not_allowed_fallback(method_not_allowed)
@@ -153,6 +173,7 @@ struct Admin {
     handle: Handle,
     ports: AdminPorts,
     uploads: Semaphore,
+    rehearsals: Semaphore,
     /// Held from reading the policies of operators until the changed ones are in force, so that none is lost.
     configuring: Mutex<()>,
 }

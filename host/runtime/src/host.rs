@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::ListenerExt;
 use holiday_core::error::ErrorCode;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, AdminPorts};
+use crate::door::{self, DoorConfig};
 use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, HostState, Rehearsal, Running};
 use crate::ingress::{self, IngressConfig};
 use crate::metrics::Metrics;
@@ -115,7 +115,7 @@ pub struct Host {
     registrar: Registrar,
     metrics: Metrics,
     ended: Mutex<Option<oneshot::Receiver<Result<(), DriverError>>>>,
-    doors: Vec<JoinHandle<io::Result<()>>>,
+    doors: Vec<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
     ingress_addr: SocketAddr,
     admin_addr: SocketAddr,
@@ -230,19 +230,8 @@ async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, S
 }
 
 /// Serves a door until the host stops.
-fn open(
-    listener: TcpListener,
-    router: Router,
-    mut stops: watch::Receiver<bool>,
-) -> JoinHandle<io::Result<()>> {
-    let listener = listener.tap_io(|stream| {
-        // Only a matter of latency: answers are small and must not wait for more.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection could not be set to send at once");
-        }
-    });
-    let stopped = async move { drop(stops.wait_for(|stops| *stops).await) };
-    tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(stopped).into_future())
+fn open(listener: TcpListener, router: Router, stops: watch::Receiver<bool>) -> JoinHandle<()> {
+    tokio::spawn(door::serve(listener, router, DoorConfig::default(), stops))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

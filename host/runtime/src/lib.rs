@@ -4,6 +4,7 @@ pub mod admin;
 pub mod chronicle;
 pub mod clock;
 mod complaint;
+pub mod door;
 pub mod driver;
 pub mod host;
 pub mod ingress;

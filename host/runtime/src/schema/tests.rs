@@ -439,7 +439,8 @@ fn so_many_errors_are_looked_for() {
         misfits(&schema, r#""x""#)
     };
     expect![[r#"it is "x", not an integer"#]].assert_eq(&alternatives(misfit::ERRORS_MAX - 1));
-    expect!["something deep in it is wrong, or too much to tell"].assert_eq(&alternatives(misfit::ERRORS_MAX + 1));
+    expect!["something deep in it is wrong, or too much to tell"]
+        .assert_eq(&alternatives(misfit::ERRORS_MAX + 1));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub const RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
 /// How long the input and the journal of a failed invocation are kept.
 pub const FAILED_JOURNAL_RETENTION_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// How long the outcome of a one-way invocation from outside is kept for those who attach later.
+/// How long the outcome of a one-way invocation is kept for those who attach later.
 pub const SEND_RETENTION_MS: u64 = 60 * 60 * 1_000;
 
 /// Signals that an invocation has been sent and has not waited for; the next one is refused.

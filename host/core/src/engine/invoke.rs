@@ -144,7 +144,7 @@ pub(super) fn send<K: Kv>(
         idempotency_key: send.idempotency_key.as_deref(),
         seed: asker.seed.child(index),
         delay_ms: send.delay_ms,
-        retention_ms: 0,
+        retention_ms: limits::SEND_RETENTION_MS,
         caller: Caller::Send { invocation: sender },
     };
     match submit(cx, submission)? {

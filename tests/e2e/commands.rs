@@ -35,6 +35,20 @@ async fn a_component_is_registered_and_called() {
     let services = stdout(&host.run(&["svc", "list"]).await);
     assert!(services.contains("ProbeWorkflow") && services.contains("workflow"), "{services}");
 
+    let configured =
+        host.run(&["svc", "configure", "Probe", "--handler", "echo", "--set", "timeout=30s"]).await;
+    assert!(stdout(&configured).contains("Policy of echo:"));
+    let described = stdout(&host.run(&["svc", "describe", "Probe"]).await);
+    assert!(described.contains(" timeout                 30s\n"), "{described}");
+    assert!(described.contains("retry.max-attempts      20\n"), "{described}");
+    let misspelt = host.run(&["svc", "configure", "Probe", "--set", "timout=30s"]).await;
+    assert_eq!(misspelt.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&misspelt.stderr).into_owned();
+    assert!(
+        text.contains("error[HH0042]: in the options, there is no key 'timout'; did you mean 'timeout'?"),
+        "{text}"
+    );
+
     let answer = host.run(&["call", "Probe/echo", r#"{"a": 1}"#]).await;
     assert_eq!(stdout(&answer).trim(), r#"{"a":1}"#);
     let value = r#"{"name": "package-info", "value": {"at": "sea"}}"#;

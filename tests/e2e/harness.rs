@@ -60,6 +60,8 @@ pub(crate) struct Setup {
     pub(crate) components: Vec<PathBuf>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) allowed_hosts: Vec<String>,
+    /// What its configuration file says, if it has one.
+    pub(crate) config: Option<String>,
     /// Run `dev` on this folder instead of `serve`.
     pub(crate) dev: Option<PathBuf>,
     /// More options of the command.
@@ -81,6 +83,11 @@ impl Setup {
     pub(crate) fn effects(mut self, ledger: SocketAddr) -> Self {
         self.allowed_hosts.push(ledger.to_string());
         self.env("EFFECTS_URL", &format!("http://{ledger}/effects"))
+    }
+
+    pub(crate) fn config(mut self, text: &str) -> Self {
+        self.config = Some(text.to_owned());
+        self
     }
 
     pub(crate) fn options(mut self, options: &[&str]) -> Self {
@@ -163,6 +170,11 @@ impl TestHost {
             Some(folder) => command.arg("dev").arg(folder).env("CARGO_TARGET_DIR", target()),
             None => command.arg("serve").args(&self.setup.components),
         };
+        if let Some(text) = &self.setup.config {
+            let file = self.dir.path().join("holiday.toml");
+            std::fs::write(&file, text).expect("the temporary directory can be written");
+            command.arg("--config").arg(file);
+        }
         command.arg("--data-dir").arg(data_dir);
         command.args(["--ingress", &ingress.to_string(), "--admin", &admin.to_string()]);
         for (name, value) in &self.setup.env {

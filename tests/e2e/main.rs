@@ -6,6 +6,7 @@
 mod bad_input;
 mod cancelling;
 mod commands;
+mod config;
 mod dev;
 mod harness;
 mod holiday;

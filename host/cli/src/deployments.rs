@@ -34,6 +34,10 @@ struct Register {
     #[arg(value_name = "COMPONENT.wasm", required = true)]
     components: Vec<PathBuf>,
 
+    /// What the configuration calls the component, if not as its file without the extension
+    #[arg(long)]
+    name: Option<String>,
+
     /// Register it although it takes away what callers of the services rely on
     #[arg(long)]
     force: bool,
@@ -83,11 +87,18 @@ impl Deployments {
 
 impl Register {
     async fn execute(self) -> Result<()> {
+        if self.name.is_some() && self.components.len() > 1 {
+            return Err(Failure::misuse("--name is for one component; register them one by one"));
+        }
         let client = self.admin.client()?;
         for path in &self.components {
             let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
             eprintln!("Registering {} …", path.display());
             let mut request = client.request(Method::POST, &["deployments"]);
+            let stem = path.file_stem().and_then(|stem| stem.to_str());
+            if let Some(name) = self.name.as_deref().or(stem) {
+                request = request.query(&[("name", name)]);
+            }
             if self.force {
                 request = request.query(&[("force", "true")]);
             }
@@ -132,6 +143,7 @@ impl Describe {
         let field = |name: &str| cell(&answer[name]);
         print_fields(&[
             ("Id", field("id")),
+            ("Name", field("name")),
             ("Digest", field("digest")),
             ("Origin", field("uri")),
             ("Registered", field("createdAt")),

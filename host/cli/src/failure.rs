@@ -4,6 +4,8 @@ use std::fmt;
 use std::process::ExitCode;
 
 use holiday_core::error::ErrorCode;
+use holiday_runtime::config::ConfigError;
+use holiday_runtime::host::HostError;
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
@@ -50,9 +52,18 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<holiday_runtime::host::HostError> for Failure {
-    fn from(error: holiday_runtime::host::HostError) -> Self {
-        Failure::new(error.code(), error)
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Config(error) => error.into(),
+            other => Failure::new(other.code(), other),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure { is_misuse: true, ..Failure::new(error.code(), error) }
     }
 }
 

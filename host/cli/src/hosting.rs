@@ -1,89 +1,98 @@
 //! What `serve` and `dev` share: a host in this process, the components it gets, and its end.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use holiday_core::deployment::{Revision, ServiceKind};
-use holiday_runtime::host::{Config, Host};
+use holiday_runtime::config::{Flag, Loaded, Sources};
+use holiday_runtime::host::Host;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Result;
-use crate::logging::{self, LogFormat};
+use crate::logging;
 use crate::output;
 use crate::try_it;
 
 /// How long running attempts get to reach a point where they can be continued from.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// How a host is set up.
+/// How a host is set up: flags go before variables, and those before the configuration file.
+///
+/// `holiday-host config` shows what comes of them; `docs/configuration.md` lists what can be set.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Hosting {
-    /// Where the log, the state and the components are kept; created when it does not exist
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = ".holiday/data",
-        env = "HOLIDAY_DATA_DIR",
-        hide_env_values = true
-    )]
-    data_dir: PathBuf,
+    /// The configuration file; without this option `holiday.toml`, if it is there
+    #[arg(long, value_name = "FILE", env = "HOLIDAY_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
 
-    /// The address for callers
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "127.0.0.1:8080",
-        env = "HOLIDAY_INGRESS_ADDR",
-        hide_env_values = true
-    )]
-    ingress: SocketAddr,
+    /// Where the log, the state and the components are kept; `.holiday/data` unless configured
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
 
-    /// The address for operators; whoever reaches it may do everything
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "127.0.0.1:9070",
-        env = "HOLIDAY_ADMIN_ADDR",
-        hide_env_values = true
-    )]
-    admin: SocketAddr,
+    /// The address for callers; `127.0.0.1:8080` unless configured
+    #[arg(long, value_name = "ADDR")]
+    ingress: Option<String>,
 
-    /// A variable that guests see as their configuration; can be given many times
+    /// The address for operators, who may do everything; `127.0.0.1:9070` unless configured
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+
+    /// A variable that all guests see as their configuration; can be given many times
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
     env: Vec<(String, String)>,
 
-    /// A host that run steps may send HTTP requests to; can be given many times
+    /// A host that run steps may send HTTP requests to; can be given many times, in place of `allow-hosts`
     #[arg(long, value_name = "HOST[:PORT]")]
     allow_host: Vec<String>,
 
-    /// How log lines are written to standard error; what is logged follows the variable HOLIDAY_LOG
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    /// How log lines are written to standard error
+    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
+    log_format: Option<String>,
+
+    /// Which log lines are written, such as `info` or `warn,holiday_runtime=debug`
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
 }
 
 fn parse_env(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("'{text}' is not NAME=VALUE")),
+        _ => Err("it is not NAME=VALUE".to_owned()),
     }
 }
 
 impl Hosting {
     /// Starts logging and the host.
     pub(crate) async fn start(&self) -> Result<Host> {
-        logging::start(self.log_format)?;
-        let config = Config {
-            data_dir: self.data_dir.clone(),
-            ingress: self.ingress,
-            admin: self.admin,
-            env: self.env.clone(),
-            allowed_hosts: self.allow_host.clone(),
-            ..Config::default()
-        };
-        Ok(Host::start(config).await?)
+        let loaded = self.load()?;
+        logging::start(&loaded)?;
+        Ok(Host::start(loaded.config).await?)
+    }
+
+    /// Reads all that is configured, and checks it.
+    pub(crate) fn load(&self) -> Result<Loaded> {
+        let sources = Sources { file: self.config.clone(), flags: self.flags(), ..Sources::default() };
+        let loaded = sources.with_environment()?.load()?;
+        logging::filter(&loaded)?;
+        Ok(loaded)
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let texts = [
+            ("--data-dir", ["data-dir"].as_slice(), &self.data_dir),
+            ("--ingress", &["ingress"], &self.ingress),
+            ("--admin", &["admin"], &self.admin),
+            ("--log-format", &["log", "format"], &self.log_format),
+            ("--log", &["log", "filter"], &self.log),
+        ];
+        let texts =
+            texts.into_iter().filter_map(|(name, key, text)| Some(Flag::text(name, key, text.as_ref()?)));
+        let env = self.env.iter().map(|(name, value)| Flag::text("--env", &["env", name], value));
+        let hosts = (!self.allow_host.is_empty())
+            .then(|| Flag::list("--allow-host", &["allow-hosts"], &self.allow_host));
+        texts.chain(env).chain(hosts).collect()
     }
 }
 
@@ -139,6 +148,9 @@ pub(crate) fn print_welcome(host: &Host) {
         rows,
         "There are no services yet; add some with `holiday-host deployments register COMPONENT.wasm`.",
     );
+    for stranger in host.strangers() {
+        eprintln!("Note: {stranger}");
+    }
     output::print(&format!("\nIngress  http://{}", host.ingress_addr()));
     output::print(&format!("Admin    http://{}", host.admin_addr()));
     if let Some(command) = try_it::command(catalog.revisions.values(), host.ingress_addr()) {

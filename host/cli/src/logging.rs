@@ -3,38 +3,31 @@
 use std::fmt;
 use std::io::{IsTerminal as _, stderr};
 
-use clap::ValueEnum;
+use holiday_runtime::config::{Loaded, LogFormat};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::{RecordFields, VisitOutput as _};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
 
-use crate::failure::{Failure, Result};
-
-/// What is logged; the syntax is that of `tracing_subscriber::EnvFilter`.
-const FILTER: &str = "HOLIDAY_LOG";
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum LogFormat {
-    Text,
-    Json,
-}
+use crate::failure::Result;
 
 /// Has this process log from now on.
-pub(crate) fn start(format: LogFormat) -> Result<()> {
-    let filter = match std::env::var(FILTER) {
-        Ok(filter) => EnvFilter::try_new(&filter).map_err(|error| {
-            Failure::misuse(format!("{FILTER} is '{filter}', which is not a log filter: {error}"))
-        })?,
-        Err(_) => EnvFilter::new("info"),
-    };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    match format {
+pub(crate) fn start(loaded: &Loaded) -> Result<()> {
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(loaded)?).with_writer(stderr);
+    match loaded.config.log.format {
         LogFormat::Text => lines.with_ansi(stderr().is_terminal()).fmt_fields(TextFields).init(),
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// Which lines are written.
+pub(crate) fn filter(loaded: &Loaded) -> Result<EnvFilter> {
+    EnvFilter::try_new(&loaded.config.log.filter).map_err(|error| {
+        let expected = format!("a log filter such as 'info' or 'warn,holiday_runtime=debug': {error}");
+        loaded.misfit(&["log", "filter"], expected).into()
+    })
 }
 
 /// Writes fields as they are written by default, but the id of an invocation once: a line that has it as
@@ -128,32 +121,32 @@ mod tests {
         check(
             chronicle::handling,
             expect![[r#"
-             INFO invocation: Handling invocation method=Flights/Reserve invocationID=inv_1
-        "#]],
+                 INFO invocation: Handling invocation method=Flights/Reserve invocationID=inv_1
+            "#]],
         );
         check(
             chronicle::completed,
             expect![[r#"
-             INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1
-        "#]],
+                 INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1
+            "#]],
         );
         check(
             |it| chronicle::failed(it, "[500] no seats"),
             expect![[r#"
-             INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats"
-        "#]],
+                 INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats"
+            "#]],
         );
         check(
             |it| chronicle::attempt_failed(it, 2, "HH0025: no answer", Some(100)),
             expect![[r#"
-             WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100
-        "#]],
+                 WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100
+            "#]],
         );
         check(
             |it| chronicle::printed(it, 1, "stdout", "Flight reserved: 7"),
             expect![[r#"
-             INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout"
-        "#]],
+                 INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout"
+            "#]],
         );
         check(|it| chronicle::resuming(it, 2), expect![[""]]);
     }

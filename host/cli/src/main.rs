@@ -6,6 +6,7 @@ mod build;
 mod call;
 mod client;
 mod completions;
+mod config;
 mod deployments;
 mod dev;
 mod explain;
@@ -55,6 +56,7 @@ enum Command {
     Invocations(invocations::Invocations),
     #[command(visible_alias = "kv")]
     State(state::State),
+    Config(config::Config),
     Bench(bench::Bench),
     Explain(explain::Explain),
     Completions(completions::Completions),
@@ -86,6 +88,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Services(it) => it.execute().await,
         Command::Invocations(it) => it.execute(cli.yes).await,
         Command::State(it) => it.execute().await,
+        Command::Config(it) => it.execute(),
         Command::Bench(it) => it.execute().await,
         Command::Explain(it) => it.execute(),
         Command::Completions(it) => it.execute(),

@@ -1,6 +1,7 @@
 //! Deployments: immutable components and the services they export.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,23 @@ pub struct Deployment {
     pub registered_at: Timestamp,
     /// Notes of whoever registered it.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Deployment {
+    /// The name by which the configuration knows the component.
+    pub fn name(&self) -> Option<&str> {
+        component_name(&self.origin, &self.metadata)
+    }
+}
+
+/// Where a component came from that has no file.
+pub const UPLOAD: &str = "an upload";
+
+/// What a component is called: what the note `name` says, or else its file without the extension.
+pub fn component_name<'a>(origin: &'a str, notes: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let of_file = || Path::new(origin).file_stem()?.to_str();
+    let has_file = origin != UPLOAD;
+    notes.get("name").map(String::as_str).or_else(|| has_file.then(of_file).flatten())
 }
 
 /// The latest revision of a service: where its new invocations go.

@@ -37,13 +37,13 @@ pub(crate) fn in_words(error: &Error) -> String {
 }
 
 /// A key as TOML writes it: its parts with dots between them, in quotes where a part is not a plain word.
-pub(crate) fn key(path: &[String]) -> String {
+pub(crate) fn key<S: AsRef<str>>(path: &[S]) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let part = |part: &String| match !part.is_empty() && part.chars().all(is_plain) {
-        true => part.clone(),
+    let part = |part: &str| match !part.is_empty() && part.chars().all(is_plain) {
+        true => part.to_owned(),
         false => format!("{part:?}"),
     };
-    path.iter().map(part).collect::<Vec<_>>().join(".")
+    path.iter().map(|it| part(it.as_ref())).collect::<Vec<_>>().join(".")
 }
 
 fn what_is_there(actual: &Actual) -> String {

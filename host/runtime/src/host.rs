@@ -9,17 +9,23 @@ use std::time::Duration;
 
 use axum::Router;
 use holiday_core::error::ErrorCode;
+use holiday_core::event::Configure;
+use holiday_core::policy::{Layer, Policies};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::admin::{self, AdminPorts};
+use crate::config::{Config, ConfigError, Limits};
 use crate::door::{self, DoorConfig};
-use crate::driver::{self, Catalog, DriverConfig, DriverError, HandleError, HostState, Rehearsal, Running};
+use crate::driver::{
+    self, Catalog, DriverConfig, DriverError, Handle, HandleError, HostState, Rehearsal, Running,
+};
 use crate::ingress::{self, IngressConfig};
 use crate::metrics::Metrics;
 use crate::registrar::Registrar;
 pub use crate::registrar::{Progress, Registered};
+use crate::secret::Secret;
 use crate::store::{DataDir, OpenError};
 use crate::wasm::{
     self, AllowedHosts, ComponentError, Components, GuestConfig, MalformedHost, WasmConfig, WasmInvoker,
@@ -27,37 +33,6 @@ use crate::wasm::{
 
 /// Requests that are being answered when the host stops get this long; then they are told to come again.
 const REQUEST_GRACE: Duration = Duration::from_secs(3);
-
-/// How a host is set up.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where the log, the state and the components are kept.
-    pub data_dir: PathBuf,
-    /// The address for callers.
-    pub ingress: SocketAddr,
-    /// The address for operators.
-    pub admin: SocketAddr,
-    /// Variables that guests see as their configuration.
-    pub env: Vec<(String, String)>,
-    /// Hosts that `run` steps may send HTTP requests to.
-    pub allowed_hosts: Vec<String>,
-    /// Attempts that hold an instance at the same time.
-    pub running_attempts_max: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        let wasm = WasmConfig::default();
-        Config {
-            data_dir: PathBuf::from(".holiday/data"),
-            ingress: SocketAddr::from(([127, 0, 0, 1], 8080)),
-            admin: SocketAddr::from(([127, 0, 0, 1], 9070)),
-            env: Vec::new(),
-            allowed_hosts: Vec::new(),
-            running_attempts_max: wasm.instances_max as usize,
-        }
-    }
-}
 
 /// Why the host cannot do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +50,8 @@ pub enum HostError {
     )]
     Address { door: &'static str, address: SocketAddr, error: io::Error },
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     AllowedHosts(#[from] MalformedHost),
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -90,6 +67,7 @@ impl HostError {
             HostError::Component { error, .. } => error.code(),
             HostError::Unreadable { .. } => ErrorCode::FileUnreadable,
             HostError::Address { .. } => ErrorCode::AddressInUse,
+            HostError::Config(error) => error.code(),
             HostError::AllowedHosts(error) => error.code(),
             HostError::Driver(error) => {
                 ErrorCode::of_message(&error.to_string()).unwrap_or(ErrorCode::Internal)
@@ -119,6 +97,7 @@ pub struct Host {
     stopping: watch::Sender<bool>,
     ingress_addr: SocketAddr,
     admin_addr: SocketAddr,
+    config: Config,
     // Dropped last: nobody else may open the directory before everything else has gone.
     _lock: crate::store::data_dir::DirLock,
 }
@@ -126,41 +105,41 @@ pub struct Host {
 impl Host {
     /// Opens the data directory, recovers what is in it, and opens both doors.
     pub async fn start(config: Config) -> Result<Host, HostError> {
-        let allowed_hosts = AllowedHosts::parse(&config.allowed_hosts)?;
+        let metrics = Metrics::new(config.data_dir.clone());
+        let wasm_config = wasm_config(&config, metrics.clone())?;
         let (ingress_listener, ingress_addr) = bind("ingress", config.ingress).await?;
         let (admin_listener, admin_addr) = bind("admin", config.admin).await?;
         let data_dir = config.data_dir.clone();
         let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
-        let guest = GuestConfig { env: config.env, allowed_hosts };
-        let metrics = Metrics::new(config.data_dir.clone());
-        let wasm_config = WasmConfig { guest, metrics: metrics.clone(), ..WasmConfig::default() };
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), runtime.clone()));
         let rehearsal: Arc<dyn Rehearsal> = Arc::<WasmInvoker>::clone(&invoker);
-        let driver_config = DriverConfig::new(config.running_attempts_max, metrics.clone());
+        let driver_config = DriverConfig::new(config.limits.instances as usize, metrics.clone());
         let Running { handle, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
         let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
         components
             .retain(&deployed.iter().map(|deployment| deployment.id).collect())
             .map_err(wasm::OpenError::from)?;
+        put_policies_in_force(&handle, config.policies.policies()).await?;
         let (stopping, stops) = watch::channel(false);
         let registrar = Registrar::new(components, handle.clone());
         let ports = AdminPorts {
             registrar: Arc::new(registrar.clone()),
             rehearsal,
-            component_bytes_max: wasm::limits::COMPONENT_BYTES_MAX,
+            component_bytes_max: config.limits.component.0,
             version: env!("CARGO_PKG_VERSION"),
             metrics: metrics.clone(),
         };
-        let callers = ingress::router(handle.clone(), IngressConfig::default(), metrics.clone());
+        let callers = ingress::router(handle.clone(), ingress_config(&config.limits), metrics.clone());
+        let door = DoorConfig { connections_max: config.limits.connections, ..DoorConfig::default() };
         let doors = vec![
-            open(ingress_listener, callers, stops.clone()),
-            open(admin_listener, admin::router(handle, ports), stops),
+            open(ingress_listener, callers, door.clone(), stops.clone()),
+            open(admin_listener, admin::router(handle, ports), door, stops),
         ];
         let ended = Mutex::new(Some(ended));
-        Ok(Host { registrar, metrics, ended, doors, stopping, ingress_addr, admin_addr, _lock: lock })
+        Ok(Host { registrar, metrics, ended, doors, stopping, ingress_addr, admin_addr, config, _lock: lock })
     }
 
     pub fn ingress_addr(&self) -> SocketAddr {
@@ -174,6 +153,11 @@ impl Host {
     /// The services that can be invoked now.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.registrar.handle().catalog()
+    }
+
+    /// Says which names in the configuration nothing goes by.
+    pub fn strangers(&self) -> Vec<String> {
+        self.config.strangers(&self.catalog())
     }
 
     /// Compiles a component, keeps it, and makes it the latest revision of its services.
@@ -222,6 +206,53 @@ impl Host {
     }
 }
 
+/// Makes the policies of the configuration those of its layer, if they are not already.
+async fn put_policies_in_force(handle: &Handle, policies: Policies) -> Result<(), HostError> {
+    let stored = handle.query(|state| state.policies(Layer::Config)).await?.map_err(DriverError::from)?;
+    if stored == policies {
+        return Ok(());
+    }
+    Ok(handle.configure(Configure { layer: Layer::Config, policies }).await?)
+}
+
+fn ingress_config(limits: &Limits) -> IngressConfig {
+    IngressConfig {
+        in_flight_requests_max: limits.in_flight_requests,
+        in_flight_body_bytes_max: limits.in_flight_body.0,
+        body_bytes_max: limits.body.0,
+        body_timeout: limits.body_timeout.duration(),
+        ..IngressConfig::default()
+    }
+}
+
+fn wasm_config(config: &Config, metrics: Metrics) -> Result<WasmConfig, HostError> {
+    let Limits { instances, guest_memory, cpu, idle_keep, component, components_loaded, .. } = config.limits;
+    let guest = guest_config(config.env(None)?, config.allow_hosts.iter())?;
+    let mut components = BTreeMap::new();
+    for (name, own) in &config.components {
+        let hosts = config.allow_hosts.iter().chain(&own.allow_hosts);
+        components.insert(name.clone(), guest_config(config.env(Some(name))?, hosts)?);
+    }
+    Ok(WasmConfig {
+        instances_max: instances,
+        memory_bytes_max: guest_memory.0,
+        cpu_budget_ms: cpu.0,
+        idle_keep_ms: idle_keep.0,
+        component_bytes_max: component.0,
+        components_loaded_max: components_loaded,
+        guest,
+        components,
+        metrics,
+    })
+}
+
+fn guest_config<'a>(
+    env: Vec<(String, Secret)>,
+    hosts: impl Iterator<Item = &'a String>,
+) -> Result<GuestConfig, HostError> {
+    Ok(GuestConfig { env, allowed_hosts: AllowedHosts::parse(hosts)? })
+}
+
 async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostError> {
     let failed = |error| HostError::Address { door, address, error };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
@@ -230,8 +261,13 @@ async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, S
 }
 
 /// Serves a door until the host stops.
-fn open(listener: TcpListener, router: Router, stops: watch::Receiver<bool>) -> JoinHandle<()> {
-    tokio::spawn(door::serve(listener, router, DoorConfig::default(), stops))
+fn open(
+    listener: TcpListener,
+    router: Router,
+    config: DoorConfig,
+    stops: watch::Receiver<bool>,
+) -> JoinHandle<()> {
+    tokio::spawn(door::serve(listener, router, config, stops))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

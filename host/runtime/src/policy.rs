@@ -254,8 +254,8 @@ fn merge(value: &mut Value, patch: Value) {
 }
 
 fn read<T: DeserializeOwned>(json: &Value) -> Result<T, String> {
-    let read = figment::value::Value::serialize(json).and_then(|value| T::deserialize(&value));
-    read.map_err(|error| complaint::in_words(&error))
+    let value = figment::value::Value::serialize(json).map_err(|error| complaint::in_words(&error))?;
+    T::deserialize(&value).map_err(|error| complaint::in_words(&error))
 }
 
 /// Translates names and durations of programs into those of people.

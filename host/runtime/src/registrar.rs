@@ -9,14 +9,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use holiday_core::deployment::Deployment;
+use holiday_core::deployment::{Deployment, UPLOAD, component_name};
 use holiday_core::id::DeploymentId;
 
 use crate::admin::{self, RegisterError, RegisterOptions, Source};
 use crate::clock;
 use crate::driver::{Handle, HandleError};
 use crate::host::HostError;
-use crate::wasm::limits::COMPONENT_BYTES_MAX;
 use crate::wasm::{ComponentError, Components, Prepared, Stage};
 
 /// What happens while a component is registered.
@@ -64,7 +63,7 @@ impl Registrar {
         metadata: BTreeMap<String, String>,
         progress: impl Fn(Progress),
     ) -> Result<Registered, HostError> {
-        let bytes = read(path).await?;
+        let bytes = self.read(path).await?;
         let origin = path.display().to_string();
         self.register(bytes, origin, metadata, progress).await.map_err(|error| of_file(error, path))
     }
@@ -77,7 +76,9 @@ impl Registrar {
         metadata: BTreeMap<String, String>,
         progress: impl Fn(Progress),
     ) -> Result<Registered, HostError> {
-        let prepared = self.components.prepare(bytes.clone(), |stage| progress(Progress(stage))).await?;
+        let name = component_name(&origin, &metadata);
+        let prepared =
+            self.components.prepare(bytes.clone(), name, |stage| progress(Progress(stage))).await?;
         let registered = self.registered(prepared, origin, metadata);
         if registered.is_new {
             self.handle.deploy(registered.deployment.clone()).await?;
@@ -94,7 +95,8 @@ impl Registrar {
         origin: String,
         metadata: BTreeMap<String, String>,
     ) -> Result<Registered, HostError> {
-        let prepared = self.components.examine(bytes, |_| {}).await?;
+        let name = component_name(&origin, &metadata);
+        let prepared = self.components.examine(bytes, name, |_| {}).await?;
         let registered = self.registered(prepared, origin, metadata);
         self.handle.check_deployment(registered.deployment.clone()).await?;
         Ok(registered)
@@ -112,6 +114,21 @@ impl Registrar {
             is_new,
         }
     }
+
+    async fn read(&self, path: &Path) -> Result<Bytes, HostError> {
+        let (file, max) = (path.to_owned(), self.components.component_bytes_max());
+        let read = move || -> io::Result<Bytes> {
+            let size = std::fs::metadata(&file)?.len();
+            if size > max as u64 {
+                let reason = format!("it has {size} bytes, more than the {max} that are allowed");
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+            }
+            std::fs::read(&file).map(Bytes::from)
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let read = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        read.map_err(|error| HostError::Unreadable { path: path.to_owned(), error })
+    }
 }
 
 impl admin::Registrar for Registrar {
@@ -122,8 +139,8 @@ impl admin::Registrar for Registrar {
     ) -> BoxFuture<'_, Result<admin::Registered, RegisterError>> {
         async move {
             let (bytes, origin) = match &source {
-                Source::Bytes(bytes) => (bytes.clone(), "an upload".to_owned()),
-                Source::File(path) => (read(path).await?, path.display().to_string()),
+                Source::Bytes(bytes) => (bytes.clone(), UPLOAD.to_owned()),
+                Source::File(path) => (self.read(path).await?, path.display().to_string()),
             };
             let registered = match options.dry_run {
                 true => self.rehearse(bytes, origin, options.metadata).await,
@@ -160,6 +177,7 @@ impl From<HostError> for RegisterError {
             | HostError::Components(_)
             | HostError::Address { .. }
             | HostError::AllowedHosts(_)
+            | HostError::Config(_)
             | HostError::Driver(_) => 500,
         };
         RegisterError { status, code: error.code(), message: error.to_string() }
@@ -172,19 +190,4 @@ fn of_file(error: HostError, path: &Path) -> HostError {
         HostError::Component { error, .. } => HostError::Component { path: Some(path.to_owned()), error },
         other => other,
     }
-}
-
-async fn read(path: &Path) -> Result<Bytes, HostError> {
-    let file = path.to_owned();
-    let read = move || -> io::Result<Bytes> {
-        let size = std::fs::metadata(&file)?.len();
-        if size > COMPONENT_BYTES_MAX as u64 {
-            let reason = format!("it has {size} bytes, more than the {COMPONENT_BYTES_MAX} that are allowed");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-        }
-        std::fs::read(&file).map(Bytes::from)
-    };
-    let read = tokio::task::spawn_blocking(read).await;
-    let read = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    read.map_err(|error| HostError::Unreadable { path: path.to_owned(), error })
 }

@@ -40,6 +40,12 @@ impl Millis {
     }
 }
 
+impl From<Duration> for Millis {
+    fn from(duration: Duration) -> Self {
+        Millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
 /// Days are 24 hours long; months and years have no certain length and are no durations.
 impl FromStr for Millis {
     type Err = Malformed;
@@ -54,7 +60,7 @@ impl FromStr for Millis {
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            millis if millis >= 2 * MILLIS_PER_DAY && millis % MILLIS_PER_DAY == 0 => {
+            millis if millis >= 2 * MILLIS_PER_DAY && millis.is_multiple_of(MILLIS_PER_DAY) => {
                 write!(f, "{}d", millis / MILLIS_PER_DAY)
             }
             _ => write!(f, "{:#}", SignedDuration::try_from(self.duration()).unwrap_or(SignedDuration::MAX)),
@@ -77,7 +83,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |factor: usize| self.0 >= factor && self.0 % factor == 0;
+        let fits = |factor: usize| self.0 >= factor && self.0.is_multiple_of(factor);
         match self.0 {
             size if fits(1 << 30) => write!(f, "{} GiB", size >> 30),
             size if fits(1 << 20) => write!(f, "{} MiB", size >> 20),

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use clap::Args;
 use holiday_core::error::ErrorCode;
-use holiday_runtime::host::{Config, Host};
+use holiday_runtime::config::Config;
+use holiday_runtime::host::Host;
 use reqwest::Url;
 use serde_json::{Value, json};
 

@@ -126,10 +126,12 @@ struct Registration {
 }
 
 fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), Error> {
-    let mut parameters = Parameters::read(parts.uri.query(), &["force", "dry_run"])?;
+    let mut parameters = Parameters::read(parts.uri.query(), &["force", "dry_run", "name"])?;
     let (force, dry_run) = (parameters.flag("force")?, parameters.flag("dry_run")?);
+    let name = parameters.take("name").map(|name| ("name".to_owned(), name));
     if body.starts_with(WASM_MAGIC) || says_wasm(parts) {
-        return Ok((Source::Bytes(body), RegisterOptions { force, dry_run, metadata: BTreeMap::new() }));
+        let metadata = name.into_iter().collect();
+        return Ok((Source::Bytes(body), RegisterOptions { force, dry_run, metadata }));
     }
     let registration: Registration = serde_json::from_slice(&body).map_err(|error| {
         let message = format!(
@@ -140,7 +142,7 @@ fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), E
     let options = RegisterOptions {
         force: force || registration.force,
         dry_run: dry_run || registration.dry_run,
-        metadata: registration.metadata,
+        metadata: registration.metadata.into_iter().chain(name).collect(),
     };
     let path = match (registration.uri, registration.path) {
         (Some(uri), None) => path_of(&uri)?,

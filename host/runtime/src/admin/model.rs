@@ -35,6 +35,9 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
 pub(super) struct DeploymentModel {
     id: String,
     digest: String,
+    /// By which the configuration knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     uri: String,
     created_at: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -72,6 +75,7 @@ impl DeploymentModel {
         DeploymentModel {
             id: deployment.id.to_string(),
             digest: deployment.digest.to_string(),
+            name: deployment.name().map(str::to_owned),
             uri: deployment.origin.clone(),
             created_at: time(deployment.registered_at),
             metadata: deployment.metadata.clone(),

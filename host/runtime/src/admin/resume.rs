@@ -51,7 +51,9 @@ async fn resume_on(admin: &Admin, id: InvocationId, deployment: DeploymentId) ->
         let start = admin.query(move |state| engine::load_for_rehearsal(state, &id, deployment)).await?;
         let Some(start) = start else { return Err(Refusal::UnknownInvocation(id).into()) };
         let seen = JournalLength::of(&start);
-        admin.ports.rehearsal.rehearse(start).await.map_err(|error| refused(id, deployment, error))?;
+        let component = admin.handle.catalog().components.get(&deployment).cloned();
+        let rehearsed = admin.ports.rehearsal.rehearse(start, component).await;
+        rehearsed.map_err(|error| refused(id, deployment, error))?;
         if admin.handle.resume_unchanged(id, Some(deployment), seen).await? {
             return Ok(());
         }

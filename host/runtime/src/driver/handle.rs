@@ -34,6 +34,8 @@ pub struct Catalog {
     pub revisions: BTreeMap<String, Revision>,
     /// The same services, with the policies in force.
     pub routes: BTreeMap<String, Route>,
+    /// The names of all deployments that have one.
+    pub components: BTreeMap<DeploymentId, String>,
 }
 
 /// Why a request got no answer.

@@ -438,6 +438,10 @@ impl<L: Log + 'static> Driver<L> {
             catalog.routes.insert(name.clone(), route);
             catalog.revisions.insert(name.clone(), revision);
         }
+        for deployment in self.state.deployments()? {
+            let name = deployment.name().map(str::to_owned);
+            catalog.components.extend(name.map(|name| (deployment.id, name)));
+        }
         self.handle.publish(catalog);
         Ok(())
     }

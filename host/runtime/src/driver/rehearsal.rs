@@ -9,8 +9,8 @@ use holiday_core::error::ErrorCode;
 /// Replays handlers without letting them go on.
 pub trait Rehearsal: fmt::Debug + Send + Sync + 'static {
     /// Runs the handler on the component of `start.deployment`, as far as its journal goes. Nothing is recorded, and
-    /// the world is not touched.
-    fn rehearse(&self, start: Start) -> BoxFuture<'_, Result<(), RehearsalError>>;
+    /// the world is not touched. `component` is the name of that component.
+    fn rehearse(&self, start: Start, component: Option<String>) -> BoxFuture<'_, Result<(), RehearsalError>>;
 }
 
 /// Why an invocation could not go on with a component.

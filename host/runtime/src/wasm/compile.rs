@@ -7,7 +7,6 @@ use wasmtime::{Engine, Error};
 
 use super::bindings::GuestPre;
 use super::error::ComponentError;
-use super::limits;
 use super::sandbox::Sandbox;
 
 /// What a component exports for the host to call.
@@ -26,9 +25,9 @@ const GIVEN: [(&str, &str); 8] = [
 ];
 
 /// Refuses what is not a component before anything is compiled.
-pub(super) fn check_kind(bytes: &[u8]) -> Result<(), ComponentError> {
-    if bytes.len() > limits::COMPONENT_BYTES_MAX {
-        return Err(ComponentError::TooLarge { bytes: bytes.len(), max: limits::COMPONENT_BYTES_MAX });
+pub(super) fn check_kind(bytes: &[u8], bytes_max: usize) -> Result<(), ComponentError> {
+    if bytes.len() > bytes_max {
+        return Err(ComponentError::TooLarge { bytes: bytes.len(), max: bytes_max });
     }
     if wasmparser::Parser::is_component(bytes) {
         return Ok(());

@@ -22,7 +22,7 @@ use super::engine::{self, EngineError};
 use super::error::ComponentError;
 use super::files::Files;
 use super::sandbox::{self, Sandbox};
-use super::{compile, discovery, limits};
+use super::{compile, discovery};
 use crate::metrics;
 
 /// The directory of the components, within the data directory.
@@ -119,15 +119,21 @@ impl Components {
         })
     }
 
+    /// Bytes of a component; a larger one is refused.
+    pub fn component_bytes_max(&self) -> usize {
+        self.config.component_bytes_max
+    }
+
     /// Checks a component, asks it for its services and keeps it; it is durable when this returns.
     ///
     /// A component that is refused leaves nothing behind.
     pub async fn prepare(
         self: &Arc<Self>,
         bytes: Bytes,
+        name: Option<&str>,
         progress: impl Fn(Stage),
     ) -> Result<Prepared, ComponentError> {
-        let (guest, prepared) = self.compile_and_describe(&bytes, &progress).await?;
+        let (guest, prepared) = self.compile_and_describe(&bytes, name, &progress).await?;
         progress(Stage::Keeping);
         let (components, kept, digest) = (Arc::clone(self), Arc::clone(&guest), prepared.digest);
         blocking(move || {
@@ -144,18 +150,20 @@ impl Components {
     pub async fn examine(
         self: &Arc<Self>,
         bytes: Bytes,
+        name: Option<&str>,
         progress: impl Fn(Stage),
     ) -> Result<Prepared, ComponentError> {
-        let (_, prepared) = self.compile_and_describe(&bytes, &progress).await?;
+        let (_, prepared) = self.compile_and_describe(&bytes, name, &progress).await?;
         Ok(prepared)
     }
 
     async fn compile_and_describe(
         self: &Arc<Self>,
         bytes: &Bytes,
+        name: Option<&str>,
         progress: &impl Fn(Stage),
     ) -> Result<(Arc<Guest>, Prepared), ComponentError> {
-        compile::check_kind(bytes)?;
+        compile::check_kind(bytes, self.config.component_bytes_max)?;
         let digest = Digest::of(bytes);
         let loaded = self.loaded().get(DeploymentId::of(&digest));
         let guest = match loaded {
@@ -168,7 +176,7 @@ impl Components {
         };
         progress(Stage::Describing);
         let _instance = self.instance().await?;
-        let services = discovery::describe(&guest.pre, &self.config).await?;
+        let services = discovery::describe(&guest.pre, &self.config, name).await?;
         Ok((guest, Prepared { digest, services }))
     }
 
@@ -258,7 +266,7 @@ impl Components {
 
     fn hold(&self, deployment: DeploymentId, guest: Arc<Guest>) {
         let mut loaded = self.loaded();
-        loaded.insert(deployment, guest);
+        loaded.insert(deployment, guest, self.config.components_loaded_max);
         self.config.metrics.components_loaded.set(metrics::amount(loaded.guests.len()));
     }
 
@@ -275,10 +283,10 @@ impl Loaded {
         Some(Arc::clone(guest))
     }
 
-    fn insert(&mut self, deployment: DeploymentId, guest: Arc<Guest>) {
+    fn insert(&mut self, deployment: DeploymentId, guest: Arc<Guest>, max: usize) {
         self.uses += 1;
         self.guests.insert(deployment, (guest, self.uses));
-        if self.guests.len() > limits::COMPONENTS_LOADED_MAX {
+        if self.guests.len() > max {
             let oldest = self.guests.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
             oldest.and_then(|oldest| self.guests.remove(&oldest));
         }

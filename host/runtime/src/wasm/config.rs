@@ -1,8 +1,11 @@
 //! What an operator chooses for the sandbox.
 
+use std::collections::BTreeMap;
+
 use super::http::AllowedHosts;
 use super::limits;
 use crate::metrics::Metrics;
+use crate::secret::Secret;
 
 /// The bounds of the sandbox and what guests are given.
 #[derive(Clone, Debug)]
@@ -10,9 +13,22 @@ pub struct WasmConfig {
     pub instances_max: u32,
     pub memory_bytes_max: usize,
     pub cpu_budget_ms: u64,
+    pub idle_keep_ms: u64,
+    pub component_bytes_max: usize,
+    pub components_loaded_max: usize,
+    /// What guests get whose component is not among `components`.
     pub guest: GuestConfig,
+    /// By the name of the component; see `Deployment::name`.
+    pub components: BTreeMap<String, GuestConfig>,
     /// What counts instances and what guests do.
     pub metrics: Metrics,
+}
+
+impl WasmConfig {
+    /// What the guests of a component get.
+    pub(super) fn guest(&self, component: Option<&str>) -> &GuestConfig {
+        component.and_then(|name| self.components.get(name)).unwrap_or(&self.guest)
+    }
 }
 
 impl Default for WasmConfig {
@@ -21,18 +37,22 @@ impl Default for WasmConfig {
             instances_max: limits::INSTANCES_MAX,
             memory_bytes_max: limits::GUEST_MEMORY_BYTES_MAX,
             cpu_budget_ms: limits::CPU_BUDGET_MS,
+            idle_keep_ms: limits::IDLE_KEEP_MS,
+            component_bytes_max: limits::COMPONENT_BYTES_MAX,
+            components_loaded_max: limits::COMPONENTS_LOADED_MAX,
             guest: GuestConfig::default(),
+            components: BTreeMap::new(),
             metrics: Metrics::default(),
         }
     }
 }
 
-/// What every guest is given.
+/// What a guest is given.
 ///
 /// The environment is an input that is not journaled: change it only when no handler in flight reads it.
 #[derive(Clone, Debug, Default)]
 pub struct GuestConfig {
-    pub env: Vec<(String, String)>,
+    pub env: Vec<(String, Secret)>,
     /// Where `wasi:http` requests may go; nowhere by default.
     pub allowed_hosts: AllowedHosts,
 }

@@ -18,7 +18,7 @@ use wasmtime_wasi_io::poll::DynPollable;
 use super::bindings::holiday::durable::context::{self, Ready, RunStep};
 use super::bindings::holiday::durable::types;
 use super::convert;
-use super::limits::{CROWD_CHECK_MS, IDLE_KEEP_MS};
+use super::limits::CROWD_CHECK_MS;
 use super::sandbox::Sandbox;
 use super::stop::Stop;
 
@@ -76,7 +76,7 @@ impl context::Host for Sandbox {
     }
 
     fn sleep(&mut self, duration_ms: u64, name: Option<String>) -> Result<Resource<Pending>> {
-        self.begin(Op::Sleep { duration_ms, name }, duration_ms <= IDLE_KEEP_MS)
+        self.begin(Op::Sleep { duration_ms, name }, duration_ms <= self.idle_keep_ms)
     }
 
     async fn run(&mut self, name: String, retry: Option<context::RetryPolicy>) -> Result<RunStep> {
@@ -215,7 +215,7 @@ impl context::Host for Sandbox {
                 "wait was given pollables outside run(...), where nothing may depend on them",
             ));
         }
-        let patience = if listed.iter().any(|pending| pending.is_soon) { IDLE_KEEP_MS } else { 0 };
+        let patience = if listed.iter().any(|pending| pending.is_soon) { self.idle_keep_ms } else { 0 };
         let suspend_at = Instant::now() + Duration::from_millis(patience);
         self.hear_what_came()?;
         loop {

@@ -24,8 +24,9 @@ const RESERVED_PREFIX: &str = "restate";
 pub(super) async fn describe(
     pre: &GuestPre<Sandbox>,
     config: &WasmConfig,
+    component: Option<&str>,
 ) -> Result<Vec<Service>, ComponentError> {
-    let mut store = Sandbox::for_describing(config).into_store(pre.engine());
+    let mut store = Sandbox::for_describing(config, component).into_store(pre.engine());
     let guest = match pre.instantiate_async(&mut store).await {
         Ok(guest) => guest,
         Err(error) if failure::is_of_guest(&error) => return Err(failed(store.data(), &error)),

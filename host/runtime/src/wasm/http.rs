@@ -47,6 +47,11 @@ impl MalformedHost {
     pub fn code(&self) -> ErrorCode {
         ErrorCode::BadConfig
     }
+
+    /// What an entry should be.
+    pub fn reason(&self) -> &'static str {
+        self.reason
+    }
 }
 
 impl AllowedHosts {
@@ -133,7 +138,7 @@ impl Gate {
         match self.allowed.allow(&host, port) {
             true => Ok(()),
             false => Err(format!(
-                "{}: requests to {host}:{port} are not allowed; start the host with --allow-host {host}:{port}",
+                "{}: requests to {host}:{port} are not allowed; add '{host}:{port}' to allow-hosts in holiday.toml, or start the host with --allow-host {host}:{port}",
                 ErrorCode::HttpHostNotAllowed
             )),
         }

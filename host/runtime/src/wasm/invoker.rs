@@ -40,7 +40,8 @@ impl WasmInvoker {
 
 impl Invoker for WasmInvoker {
     fn start(&self, start: Start, news: UnboundedReceiver<News>, handle: Handle) {
-        self.runtime.spawn(supervise(Arc::clone(&self.components), start, news, Arc::new(handle)));
+        let name = handle.catalog().components.get(&start.deployment).cloned();
+        self.runtime.spawn(supervise(Arc::clone(&self.components), name, start, news, Arc::new(handle)));
     }
 
     fn free(&self, deployment: DeploymentId) {
@@ -59,8 +60,11 @@ impl Recorder for Handle {
 }
 
 /// Executes an attempt; one that makes the host panic fails, like one that makes the guest trap.
+///
+/// `name` is that of the component.
 pub(super) async fn supervise(
     components: Arc<Components>,
+    name: Option<String>,
     start: Start,
     news: UnboundedReceiver<News>,
     recorder: Arc<dyn Recorder>,
@@ -73,7 +77,8 @@ pub(super) async fn supervise(
     } else {
         chronicle::resuming(subject, attempt.number);
     }
-    let execution = execute(&components, start, Arc::clone(&method), news, Arc::clone(&recorder));
+    let execution =
+        execute(&components, name.as_deref(), start, Arc::clone(&method), news, Arc::clone(&recorder));
     if AssertUnwindSafe(execution).catch_unwind().await.is_err() {
         chronicle::panicked(subject, attempt.number);
         let message =
@@ -85,6 +90,7 @@ pub(super) async fn supervise(
 /// Executes an attempt until it ends or `news` closes.
 async fn execute(
     components: &Arc<Components>,
+    name: Option<&str>,
     start: Start,
     method: Arc<str>,
     mut news: UnboundedReceiver<News>,
@@ -95,7 +101,7 @@ async fn execute(
     // The guest may be anywhere when the driver gives up on it, so what the driver says is heard here.
     let (tell, heard) = unbounded_channel();
     let mut work =
-        pin!(perform(components, deployment, request, Execution::new(start, method, heard, recorder)));
+        pin!(perform(components, name, deployment, request, Execution::new(start, method, heard, recorder)));
     loop {
         tokio::select! {
             biased;
@@ -110,6 +116,7 @@ async fn execute(
 
 async fn perform(
     components: &Arc<Components>,
+    name: Option<&str>,
     deployment: DeploymentId,
     request: Request,
     mut execution: Execution,
@@ -125,7 +132,8 @@ async fn perform(
             return execution.drain();
         }
     };
-    let mut store = Sandbox::for_executing(&components.config, execution).into_store(guest.pre.engine());
+    let mut store =
+        Sandbox::for_executing(&components.config, name, execution).into_store(guest.pre.engine());
     let returned = handle(&guest, &mut store, &request).await;
     conclude(store.data_mut(), returned);
 }

@@ -20,14 +20,14 @@ use super::stop::Stop;
 use crate::driver::{Rehearsal, RehearsalError};
 
 impl Rehearsal for WasmInvoker {
-    fn rehearse(&self, start: Start) -> BoxFuture<'_, Result<(), RehearsalError>> {
+    fn rehearse(&self, start: Start, component: Option<String>) -> BoxFuture<'_, Result<(), RehearsalError>> {
         async move {
             let guest = self.components.load(start.deployment).await;
             let guest = guest.map_err(|error| RehearsalError::NoComponent {
                 code: error.code(),
                 message: error.to_string(),
             })?;
-            match timeout(REHEARSAL_TIMEOUT, self.replay(&guest, start)).await {
+            match timeout(REHEARSAL_TIMEOUT, self.replay(&guest, start, component.as_deref())).await {
                 Ok(replayed) => replayed,
                 Err(_) => Err(RehearsalError::Failed(format!(
                     "{}: the handler was not at the end of its journal after {} s",
@@ -41,7 +41,12 @@ impl Rehearsal for WasmInvoker {
 }
 
 impl WasmInvoker {
-    async fn replay(&self, guest: &Guest, start: Start) -> Result<(), RehearsalError> {
+    async fn replay(
+        &self,
+        guest: &Guest,
+        start: Start,
+        component: Option<&str>,
+    ) -> Result<(), RehearsalError> {
         let instance = self.components.instance().await;
         let _instance = instance.map_err(|error| RehearsalError::NoComponent {
             code: error.code(),
@@ -49,7 +54,7 @@ impl WasmInvoker {
         })?;
         let request = Request { target: start.target.clone().into(), input: start.input.to_vec() };
         let execution = Execution::rehearsing(start);
-        let sandbox = Sandbox::for_executing(&self.components.config, execution);
+        let sandbox = Sandbox::for_executing(&self.components.config, component, execution);
         let mut store = sandbox.into_store(guest.pre.engine());
         let returned = handle(guest, &mut store, &request).await;
         match returned {

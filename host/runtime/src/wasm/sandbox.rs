@@ -38,6 +38,8 @@ pub(super) struct Sandbox {
     pub(super) table: ResourceTable,
     pub(super) memory: MemoryBound,
     pub(super) cpu: CpuBudget,
+    /// How long an attempt that waits for an answer keeps its instance.
+    pub(super) idle_keep_ms: u64,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
     /// `None` while the component describes itself.
@@ -125,23 +127,24 @@ impl Recorder for Nobody {
 
 impl Sandbox {
     /// A sandbox in which a component may only describe itself.
-    pub(super) fn for_describing(config: &WasmConfig) -> Self {
+    pub(super) fn for_describing(config: &WasmConfig, component: Option<&str>) -> Self {
         let cpu = CpuBudget::new(config.cpu_budget_ms.min(limits::DESCRIBE_BUDGET_MS));
-        Sandbox::new(config, cpu, [0; 32], None, Arc::default(), None)
+        Sandbox::new(config, component, cpu, [0; 32], None, Arc::default(), None)
     }
 
-    pub(super) fn for_executing(config: &WasmConfig, execution: Execution) -> Self {
+    pub(super) fn for_executing(config: &WasmConfig, component: Option<&str>, execution: Execution) -> Self {
         let mirror = Arc::<Mirror>::default();
         mirror.reflect(&execution.attempt);
         let seed = execution.attempt.random_seed();
         let method = Arc::clone(&execution.about.method);
         let writer = Writer { attempt: execution.attempt.id(), method };
         let cpu = CpuBudget::new(execution.about.cpu_ms.unwrap_or(config.cpu_budget_ms));
-        Sandbox::new(config, cpu, seed, Some(writer), mirror, Some(Box::new(execution)))
+        Sandbox::new(config, component, cpu, seed, Some(writer), mirror, Some(Box::new(execution)))
     }
 
     fn new(
         config: &WasmConfig,
+        component: Option<&str>,
         cpu: CpuBudget,
         seed: [u8; 32],
         writer: Option<Writer>,
@@ -150,15 +153,17 @@ impl Sandbox {
     ) -> Self {
         let stdout = Output::stdout(writer.clone(), Arc::clone(&mirror));
         let stderr = Output::stderr(writer, Arc::clone(&mirror));
+        let guest = config.guest(component);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits::HANDLES_MAX);
         Sandbox {
             table,
             memory: MemoryBound { bytes_max: config.memory_bytes_max, bytes: 0, refused: None },
             cpu,
-            wasi: wasi::context(&config.guest, seed, &mirror, stdout.clone(), stderr.clone()),
+            idle_keep_ms: config.idle_keep_ms,
+            wasi: wasi::context(guest, seed, &mirror, stdout.clone(), stderr.clone()),
             http: WasiHttpCtx::new(),
-            gate: Gate::new(Arc::clone(&mirror), config.guest.allowed_hosts.clone(), config.metrics.clone()),
+            gate: Gate::new(Arc::clone(&mirror), guest.allowed_hosts.clone(), config.metrics.clone()),
             stdout,
             stderr,
             execution,

@@ -43,10 +43,13 @@ pub(super) fn context(
 ) -> WasiCtx {
     let mut insecure_seed = [0; 16];
     random(seed, INSECURE_SEED_STREAM).fill_bytes(&mut insecure_seed);
-    WasiCtxBuilder::new()
+    let mut builder = WasiCtxBuilder::new();
+    for (name, value) in &config.env {
+        builder.env(name, value.expose());
+    }
+    builder
         .stdout(stdout)
         .stderr(stderr)
-        .envs(&config.env)
         .wall_clock(JournalClock(Arc::clone(mirror)))
         .monotonic_clock(JournalClock(Arc::clone(mirror)))
         .secure_random(random(seed, RANDOM_STREAM))

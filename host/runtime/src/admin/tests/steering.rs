@@ -184,7 +184,7 @@ struct Disturbing {
 }
 
 impl Rehearsal for Disturbing {
-    fn rehearse(&self, start: Start) -> BoxFuture<'_, Result<(), RehearsalError>> {
+    fn rehearse(&self, start: Start, _: Option<String>) -> BoxFuture<'_, Result<(), RehearsalError>> {
         self.seen.lock().expect("no panic").push(JournalLength::of(&start));
         let awakeable = AwakeableId { invocation: start.attempt.invocation, index: EntryIndex(0) };
         async move {

@@ -12,7 +12,7 @@ const ECHO: &str = "(call $succeed (local.get $input) (local.get $input-len))";
 
 async fn check(bytes: impl Into<Bytes>, expected: Expect) {
     let (dir, components) = components();
-    let error = components.prepare(bytes.into(), |_| {}).await.expect_err("it is no good component");
+    let error = components.prepare(bytes.into(), None, |_| {}).await.expect_err("it is no good component");
     expected.assert_eq(&format!("{}: {error}", error.code()));
     assert_eq!(
         fs::read_dir(dir.path().join("components")).expect("a directory").count(),
@@ -98,7 +98,7 @@ async fn describe_may_only_describe() {
 async fn a_component_is_kept_across_restarts() {
     let (dir, components) = components();
     let bytes = Bytes::from(guest(ECHO));
-    let prepared = components.prepare(bytes.clone(), |_| {}).await.expect("a good component");
+    let prepared = components.prepare(bytes.clone(), None, |_| {}).await.expect("a good component");
     assert_eq!(prepared.digest, Digest::of(&bytes));
     assert_eq!(prepared.services[0].handlers[0].name, "h");
     let deployment = DeploymentId::of(&prepared.digest);
@@ -106,14 +106,14 @@ async fn a_component_is_kept_across_restarts() {
 
     let components = open(&dir);
     components.load(deployment).await.expect("it is on disk");
-    let again = components.prepare(bytes, |_| {}).await.expect("a good component");
+    let again = components.prepare(bytes, None, |_| {}).await.expect("a good component");
     assert_eq!(again, prepared);
 }
 
 #[tokio::test]
 async fn machine_code_is_made_again_when_it_is_lost() {
     let (dir, components) = components();
-    let prepared = components.prepare(guest(ECHO).into(), |_| {}).await.expect("a good component");
+    let prepared = components.prepare(guest(ECHO).into(), None, |_| {}).await.expect("a good component");
     drop(components);
     let files = || {
         fs::read_dir(dir.path().join("components"))

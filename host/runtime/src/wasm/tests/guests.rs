@@ -151,7 +151,7 @@ async fn another_journal_is_not_continued() {
     script.attempt().await;
     let other = format!("(call $await (call $start-sleep (i64.const 1))) {ECHO}");
     let prepared =
-        script.components.prepare(super::guest(&other).into(), |_| {}).await.expect("a good component");
+        script.components.prepare(super::guest(&other).into(), None, |_| {}).await.expect("a good component");
     script.deployment = holiday_core::id::DeploymentId::of(&prepared.digest);
     expect![[r#"fail HH0007: command 0 of the journal was 'run 'step'', but the handler now asks for 'sleep 1 ms'; deploy the version it began on, or one that asks for the same in the same order"#]]
         .assert_eq(&script.attempt().await);

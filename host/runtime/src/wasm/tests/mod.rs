@@ -86,7 +86,8 @@ impl Recorder for Recording {
 impl Script {
     async fn new(handle: &str) -> Self {
         let (dir, components) = components();
-        let prepared = components.prepare(guest(handle).into(), |_| {}).await.expect("a good component");
+        let prepared =
+            components.prepare(guest(handle).into(), None, |_| {}).await.expect("a good component");
         Script {
             deployment: DeploymentId::of(&prepared.digest),
             components,
@@ -104,7 +105,7 @@ impl Script {
         let (events, recorded) = unbounded_channel();
         let (news, heard) = unbounded_channel();
         let recording = Recording { events, crowd: Arc::clone(&self.crowd) };
-        tokio::spawn(supervise(Arc::clone(&self.components), start, heard, Arc::new(recording)));
+        tokio::spawn(supervise(Arc::clone(&self.components), None, start, heard, Arc::new(recording)));
         Running { events: recorded, news }
     }
 

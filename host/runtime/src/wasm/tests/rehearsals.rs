@@ -37,10 +37,11 @@ async fn script() -> Script {
 }
 
 async fn rehearse(script: &Script, handle: &str) -> String {
-    let prepared = script.components.prepare(guest(handle).into(), |_| {}).await.expect("a good component");
+    let prepared =
+        script.components.prepare(guest(handle).into(), None, |_| {}).await.expect("a good component");
     let start = Start { deployment: DeploymentId::of(&prepared.digest), ..script.begin() };
     let runtime = tokio::runtime::Handle::current();
-    let rehearsed = WasmInvoker::new(Arc::clone(&script.components), runtime).rehearse(start).await;
+    let rehearsed = WasmInvoker::new(Arc::clone(&script.components), runtime).rehearse(start, None).await;
     rehearsed.map_or_else(|error| error.to_string(), |()| "it fits".to_owned())
 }
 
@@ -130,6 +131,6 @@ async fn a_component_that_is_not_there_is_said_to_be_missing() {
     script.components.free(script.deployment);
     let runtime = tokio::runtime::Handle::current();
     let invoker = WasmInvoker::new(Arc::clone(&script.components), runtime);
-    let error = invoker.rehearse(script.begin()).await.expect_err("it is gone");
+    let error = invoker.rehearse(script.begin(), None).await.expect_err("it is gone");
     assert!(error.to_string().starts_with("the component of deployment"), "{error}");
 }

@@ -111,42 +111,31 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             log(Subject { method: "Flights/Reserve", invocation });
         });
-        let bytes = written.0.lock().expect("no panic").clone();
-        expected
-            .assert_eq(&String::from_utf8(bytes).expect("text").replace(&invocation.to_string(), "inv_1"));
+        let line = String::from_utf8(written.0.lock().expect("no panic").clone()).expect("text");
+        expected.assert_eq(&line.trim().replace(&invocation.to_string(), "inv_1"));
     }
 
     #[test]
     fn a_line_names_its_invocation_once() {
         check(
             chronicle::handling,
-            expect![[r#"
-                 INFO invocation: Handling invocation method=Flights/Reserve invocationID=inv_1
-            "#]],
+            expect!["INFO invocation: Handling invocation method=Flights/Reserve invocationID=inv_1"],
         );
         check(
             chronicle::completed,
-            expect![[r#"
-                 INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1
-            "#]],
+            expect!["INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1"],
         );
         check(
             |it| chronicle::failed(it, "[500] no seats"),
-            expect![[r#"
-                 INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats"
-            "#]],
+            expect![[r#"INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats""#]],
         );
         check(
             |it| chronicle::attempt_failed(it, 2, "HH0025: no answer", Some(100)),
-            expect![[r#"
-                 WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100
-            "#]],
+            expect![[r#"WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100"#]],
         );
         check(
             |it| chronicle::printed(it, 1, "stdout", "Flight reserved: 7"),
-            expect![[r#"
-                 INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout"
-            "#]],
+            expect![[r#"INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout""#]],
         );
         check(|it| chronicle::resuming(it, 2), expect![[""]]);
     }

@@ -136,11 +136,11 @@ impl Observer {
                 let what = seen.attempt_failed(it)?;
                 self.note(seen, &it.attempt.invocation, what)?;
             }
-            Event::Cancel { invocation } => self.note(seen, invocation, What::Cancelling)?,
+            Event::Cancel { invocation } => self.cancelling(seen, invocation)?,
             Event::Commands(it) => {
                 for command in &it.commands {
                     if let Command::Cancel { invocation } = command {
-                        self.note(seen, invocation, What::Cancelling)?;
+                        self.cancelling(seen, invocation)?;
                     }
                 }
             }
@@ -174,6 +174,10 @@ impl Observer {
             self.metrics.invocation_accepted(&service);
         }
         Ok(())
+    }
+
+    fn cancelling(&mut self, seen: &Seen<'_>, invocation: &InvocationId) -> Result<(), StoreError> {
+        self.note(seen, &seen.state.resolve(invocation)?, What::Cancelling)
     }
 
     /// Has something told of an invocation, if it is known at all.

@@ -156,6 +156,26 @@ fn now_ms() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_was_given_up_is_not_executed_again() {
+    for dies in [false, true] {
+        let ledger = Ledger::start(|number| match number {
+            1 => Reply::AcceptWhenReleased,
+            _ => Reply::Refuse,
+        });
+        let ledger = ledger.await;
+        let mut host = TestHost::start(Setup::guests(&["probe"]).effects(ledger.address())).await;
+        let invocation = host.ingress().send_empty("/Probe/give_up").await;
+        // Two steps, two timeouts, and the sleep.
+        journal_of_length(&host, &invocation, 5 + 2).await;
+        if dies {
+            host.kill_and_start_again().await;
+        }
+        assert_eq!(host.ingress().attach(&invocation).await.ok(), json!([true, true]));
+        assert_eq!(ledger.requests(), 2, "one for each step");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn http_outside_of_a_step_is_refused() {
     let ledger = Ledger::start(|_| Reply::Accept).await;
     let host = TestHost::start(Setup::guests(&["probe"]).effects(ledger.address())).await;

@@ -64,6 +64,12 @@ impl Probe {
         pay(ctx, Some(policy)).await
     }
 
+    /// Gives two steps up: one that is being executed, and one that has failed and is to be tried again. Then it sleeps
+    /// for longer than that would take.
+    async fn give_up(ctx: Context) -> Result<(bool, bool), Error> {
+        together::give_up(ctx).await
+    }
+
     /// Takes a step that only logs.
     async fn run_once(ctx: Context) -> Result<String, Error> {
         let step = ctx.run("once", async || {

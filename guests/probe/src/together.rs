@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holiday_sdk::{Context, Either, Error, Saga, TerminalError, http, select};
+use holiday_sdk::{Context, DurableExt, Either, Error, RetryPolicy, Saga, TerminalError, http, select};
 
 use crate::inputs::{CallOrSleep, Compensate, Fetched, Ms, Named, Winner};
 use crate::object::ProbeObjectClient;
@@ -37,6 +37,17 @@ pub(crate) async fn overlap_runs(ctx: Context, url: String) -> Result<[Fetched; 
     let (a, b) =
         holiday_sdk::join!(ctx.run("a", async || fetch("a").await), ctx.run("b", async || fetch("b").await));
     Ok([a?, b?])
+}
+
+pub(crate) async fn give_up(ctx: Context) -> Result<(bool, bool), Error> {
+    let url = holiday_sdk::config("EFFECTS_URL").ok_or_else(|| Error::terminal("EFFECTS_URL is not set"))?;
+    let tell = async || Ok(http::get(&url).send().await?.error_for_status()?.status());
+    let slow = ctx.run("slow", tell).timeout(Duration::from_millis(200)).await;
+    let policy = RetryPolicy::fixed(Duration::from_millis(400));
+    let failing = ctx.run("failing", tell).retry(policy).timeout(Duration::from_millis(200)).await;
+    ctx.sleep(Duration::from_millis(800)).await?;
+    let is_late = |step: Result<u16, TerminalError>| step.is_err_and(|error| error.is_timeout());
+    Ok((is_late(slow), is_late(failing)))
 }
 
 pub(crate) async fn compensate(ctx: Context, input: Compensate) -> Result<u32, Error> {

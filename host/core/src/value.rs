@@ -46,7 +46,7 @@ impl fmt::Display for Failure {
 }
 
 /// Shortens a message that is stored for people with every change of its invocation.
-pub(crate) fn cut(mut message: String) -> String {
+pub fn cut(mut message: String) -> String {
     const MARK: &str = "… (cut)";
     if message.len() > limits::MESSAGE_BYTES_MAX {
         message.truncate(message.floor_char_boundary(limits::MESSAGE_BYTES_MAX - MARK.len()));

@@ -63,6 +63,13 @@ fn services(described: Vec<manifest::Service>) -> Result<Vec<Service>, String> {
         let max = limits::SCHEMAS_BYTES_MAX;
         return Err(format!("the schemas of the component have {schemas} bytes together, more than {max}"));
     }
+    let texts = described.iter().map(bytes_beside_schemas).sum::<usize>();
+    if texts > limits::DESCRIPTION_BYTES_MAX {
+        let max = limits::DESCRIPTION_BYTES_MAX;
+        return Err(format!(
+            "the names, documentation and settings of the component have {texts} bytes together, more than {max}"
+        ));
+    }
     let mut names = BTreeSet::new();
     described
         .into_iter()
@@ -79,6 +86,20 @@ fn services(described: Vec<manifest::Service>) -> Result<Vec<Service>, String> {
 fn schemas(service: &manifest::Service) -> impl Iterator<Item = &str> {
     let sides = service.handlers.iter().flat_map(|it| [&it.input, &it.output]);
     sides.filter_map(|side| side.as_ref()?.schema.as_deref())
+}
+
+/// Bytes of all that a service says about itself, without its schemas.
+fn bytes_beside_schemas(service: &manifest::Service) -> usize {
+    let documentation = |it: &Option<String>| it.as_ref().map_or(0, String::len);
+    let settings =
+        |it: &[manifest::Setting]| it.iter().map(|it| it.name.len() + it.value.len()).sum::<usize>();
+    let media = |it: &Option<manifest::Media>| it.as_ref().map_or(0, |it| it.content_type.len());
+    let handlers = service.handlers.iter().map(|it| {
+        let sides = media(&it.input) + media(&it.output);
+        it.name.len() + documentation(&it.documentation) + settings(&it.settings) + sides
+    });
+    let own = documentation(&service.documentation) + settings(&service.settings);
+    service.name.len() + own + handlers.sum::<usize>()
 }
 
 fn service(described: manifest::Service) -> Result<Service, String> {
@@ -203,6 +224,7 @@ mod tests {
     use holiday_core::retry::Exhausted;
 
     use super::*;
+    use crate::schema::SCHEMA_BYTES_MAX;
 
     fn handler(name: &str, mode: manifest::HandlerMode) -> manifest::Handler {
         manifest::Handler {
@@ -251,7 +273,6 @@ mod tests {
             vec![object("a\n")],
             expect![[r#"the name of a service, 'a\n', has a '\n' in it, which a path cannot hold"#]],
         );
-        check(vec![object(&"x".repeat(257))], expect!["the name of a service has 257 bytes, more than 256"]);
         check(
             vec![object("RestateAdmin")],
             expect!["service 'RestateAdmin' begins with 'restate', which is reserved; rename it"],
@@ -267,6 +288,68 @@ mod tests {
             expect!["service 'A' has no handlers; add one"],
         );
         assert!(services(vec![object("provider::function")]).is_ok());
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        let longest = "x".repeat(limits::NAME_BYTES_MAX);
+        let too_long = longest.clone() + "x";
+        let with = |name: &str| {
+            let handlers = vec![handler(name, manifest::HandlerMode::Exclusive)];
+            vec![manifest::Service { handlers, ..object("A") }]
+        };
+        assert!(services(vec![object(&longest)]).is_ok() && services(with(&longest)).is_ok());
+        check(vec![object(&too_long)], expect!["the name of a service has 257 bytes, more than 256"]);
+        check(with(&too_long), expect!["the name of a handler of service 'A' has 257 bytes, more than 256"]);
+    }
+
+    #[test]
+    fn services_and_handlers_are_bounded() {
+        let objects = |count| (0..count).map(|number| object(&format!("A{number}"))).collect();
+        assert!(services(objects(limits::SERVICES_MAX)).is_ok());
+        check(objects(limits::SERVICES_MAX + 1), expect!["the component has 257 services, more than 256"]);
+        let with = |count| {
+            let names = (0..count).map(|number| format!("h{number}"));
+            let handlers = names.map(|name| handler(&name, manifest::HandlerMode::Exclusive)).collect();
+            vec![manifest::Service { handlers, ..object("A") }]
+        };
+        assert!(services(with(limits::HANDLERS_MAX)).is_ok());
+        check(with(limits::HANDLERS_MAX + 1), expect!["service 'A' has 1025 handlers, more than 1024"]);
+    }
+
+    #[test]
+    fn all_that_is_described_is_bounded() {
+        let documented = |size: usize| {
+            let documentation = Some("d".repeat(size - "A".len() - "h".len()));
+            vec![manifest::Service { documentation, ..object("A") }]
+        };
+        assert!(services(documented(limits::DESCRIPTION_BYTES_MAX)).is_ok());
+        check(
+            documented(limits::DESCRIPTION_BYTES_MAX + 1),
+            expect![
+                "the names, documentation and settings of the component have 4194305 bytes together, more than 4194304"
+            ],
+        );
+        // Each may be as large as a schema may be.
+        let with = |count: usize, more: &str| {
+            let largest = format!("{{{}}}", " ".repeat(SCHEMA_BYTES_MAX - "{}".len()));
+            let schemas = vec![largest; count].into_iter().chain((!more.is_empty()).then(|| more.to_owned()));
+            let media = |schema| manifest::Media {
+                content_type: "application/json".to_owned(),
+                schema: Some(schema),
+            };
+            let handlers = schemas.zip(0..).map(|(schema, number)| manifest::Handler {
+                input: Some(media(schema)),
+                ..handler(&format!("h{number}"), manifest::HandlerMode::Exclusive)
+            });
+            vec![manifest::Service { handlers: handlers.collect(), ..object("A") }]
+        };
+        let most = limits::SCHEMAS_BYTES_MAX / SCHEMA_BYTES_MAX;
+        assert!(services(with(most, "")).is_ok());
+        check(
+            with(most, "{}"),
+            expect!["the schemas of the component have 8388610 bytes together, more than 8388608"],
+        );
     }
 
     #[test]

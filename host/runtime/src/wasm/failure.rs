@@ -1,10 +1,10 @@
 //! Says why a guest failed, in words that begin with an error code.
 
 use holiday_core::error::ErrorCode;
+use holiday_core::value::cut;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
 use wasmtime_wasi::I32Exit;
 
-use super::limits;
 use super::sandbox::Sandbox;
 use super::stop::Stop;
 
@@ -46,13 +46,4 @@ pub(super) fn explain(error: &Error, sandbox: &Sandbox) -> String {
 pub(super) fn without_code(message: &str) -> String {
     let rest = ErrorCode::of_message(message).and_then(|_| message.split_once(':'));
     rest.map_or(message, |(_, rest)| rest.trim_start()).to_owned()
-}
-
-/// Bounds a message, at the border of a character.
-pub(super) fn cut(mut message: String) -> String {
-    if message.len() > limits::FAIL_MESSAGE_BYTES_MAX {
-        message.truncate(message.floor_char_boundary(limits::FAIL_MESSAGE_BYTES_MAX));
-        message.push('…');
-    }
-    message
 }

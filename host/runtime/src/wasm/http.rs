@@ -4,10 +4,13 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use holiday_core::error::ErrorCode;
 use http::Request;
 use http::uri::{Scheme, Uri};
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 use super::limits;
@@ -114,11 +117,14 @@ pub(super) struct Gate {
     allowed: AllowedHosts,
     metrics: Metrics,
     has_refused: bool,
+    /// One permit for each request that may be under way.
+    requests: Arc<Semaphore>,
 }
 
 impl Gate {
     pub(super) fn new(mirror: Arc<Mirror>, allowed: AllowedHosts, metrics: Metrics) -> Self {
-        Gate { mirror, allowed, metrics, has_refused: false }
+        let requests = Arc::new(Semaphore::new(limits::HTTP_REQUESTS_MAX));
+        Gate { mirror, allowed, metrics, has_refused: false, requests }
     }
 
     /// Whether the guest may be waiting for the answer to a request it was refused.
@@ -143,6 +149,17 @@ impl Gate {
             )),
         }
     }
+
+    /// Takes a place for a request, until the answer has been read or given up.
+    fn place(&self) -> Result<OwnedSemaphorePermit, String> {
+        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| {
+            let max = limits::HTTP_REQUESTS_MAX;
+            format!(
+                "{}: {max} HTTP requests of this attempt are under way already; read their answers to the end first",
+                ErrorCode::Overloaded
+            )
+        })
+    }
 }
 
 type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Transfer), Error>> + Send>;
@@ -157,18 +174,37 @@ impl WasiHttpHooks for Gate {
     ) -> Sending {
         let checked = self.check(request.uri());
         self.has_refused |= checked.is_err();
+        let place = checked.and_then(|()| self.place());
         let metrics = self.metrics.clone();
         Box::new(async move {
-            if let Err(why) = checked {
-                metrics.guest_request(Fetch::REFUSED);
-                return Err(Error::InternalError(Some(why)));
-            }
-            let sent = default_send_request(request, Some(bounded(options))).await;
+            let place = match place {
+                Ok(place) => place,
+                Err(why) => {
+                    metrics.guest_request(Fetch::REFUSED);
+                    return Err(Error::InternalError(Some(why)));
+                }
+            };
+            let sent = send(request, bounded(options)).await;
             metrics.guest_request(if sent.is_ok() { Fetch::ANSWERED } else { Fetch::FAILED });
             let (response, transfer) = sent?;
-            Ok((response.map(BodyExt::boxed_unsync), Box::new(transfer) as Transfer))
+            let transfer = Box::into_pin(transfer).inspect(move |_| drop(place));
+            Ok((response, Box::new(transfer) as Transfer))
         })
     }
+}
+
+/// Sends a request, and waits for the head of the answer.
+///
+/// Nobody else bounds how long it takes to agree on TLS: it gets as long as the connection before it.
+async fn send(
+    request: Request<WasiBody>,
+    options: RequestOptions,
+) -> Result<(http::Response<WasiBody>, Transfer), Error> {
+    let parts = [options.connect_timeout, options.connect_timeout, options.first_byte_timeout];
+    let all = parts.into_iter().flatten().sum();
+    let sent = timeout(all, default_send_request(request, Some(options))).await;
+    let (response, transfer) = sent.map_err(|_| Error::ConnectionTimeout)??;
+    Ok((response.map(BodyExt::boxed_unsync), Box::new(transfer)))
 }
 
 /// Gives every timeout a value within bounds.
@@ -187,6 +223,13 @@ fn bounded(options: Option<RequestOptions>) -> RequestOptions {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::net::SocketAddr;
+
+    use http_body_util::Empty;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn allows(entry: &str, host: &str, port: u16) -> bool {
@@ -224,10 +267,88 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_are_bounded() {
-        let hour = Some(Duration::from_secs(3_600));
-        let options = bounded(Some(RequestOptions { first_byte_timeout: hour, ..RequestOptions::default() }));
-        assert_eq!(options.first_byte_timeout, Some(Duration::from_millis(limits::HTTP_TIMEOUT_MS_MAX)));
-        assert_eq!(options.connect_timeout, Some(Duration::from_millis(limits::HTTP_CONNECT_TIMEOUT_MS)));
+    fn timeouts_have_defaults_and_are_bounded() {
+        let ms = |ms| Some(Duration::from_millis(ms));
+        let options = bounded(None);
+        assert_eq!(options.connect_timeout, ms(limits::HTTP_CONNECT_TIMEOUT_MS));
+        assert_eq!(options.first_byte_timeout, ms(limits::HTTP_FIRST_BYTE_TIMEOUT_MS));
+        assert_eq!(options.between_bytes_timeout, ms(limits::HTTP_BETWEEN_BYTES_TIMEOUT_MS));
+        for (asked, granted) in [(1, 1), (u64::MAX, limits::HTTP_TIMEOUT_MS_MAX)] {
+            let options = bounded(Some(all(Duration::from_millis(asked))));
+            assert_eq!(options.connect_timeout, ms(granted));
+            assert_eq!(options.first_byte_timeout, ms(granted));
+            assert_eq!(options.between_bytes_timeout, ms(granted));
+        }
+    }
+
+    fn all(timeout: Duration) -> RequestOptions {
+        RequestOptions {
+            connect_timeout: Some(timeout),
+            first_byte_timeout: Some(timeout),
+            between_bytes_timeout: Some(timeout),
+        }
+    }
+
+    fn request(scheme: &str, address: SocketAddr) -> Request<WasiBody> {
+        let body = Empty::new().map_err(|never: Infallible| match never {}).boxed_unsync();
+        Request::get(format!("{scheme}://{address}/")).body(body).expect("a valid request")
+    }
+
+    /// A server that says the same on every connection, and then nothing more.
+    async fn server(says: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(says.as_bytes()).await.expect("somebody listens");
+                open.push(stream);
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_fails() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let (short, patient) = (Some(Duration::from_millis(20)), all(PATIENCE));
+        let fails = async |scheme: &str, says, options| {
+            let sent = timeout(PATIENCE, send(request(scheme, server(says).await), options)).await;
+            let (response, transfer) = sent.expect("it ends soon")?;
+            tokio::spawn(Box::into_pin(transfer));
+            timeout(PATIENCE, response.into_body().collect()).await.expect("it ends soon").map(drop)
+        };
+        let options = RequestOptions { first_byte_timeout: short, ..patient };
+        let failed = fails("http", "", options).await;
+        assert!(matches!(failed, Err(Error::ConnectionReadTimeout)), "{failed:?}");
+        let options = RequestOptions { between_bytes_timeout: short, ..patient };
+        let failed = fails("http", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n1", options).await;
+        assert!(matches!(failed, Err(Error::ConnectionReadTimeout)), "{failed:?}");
+        // The connection is there, and TLS is not.
+        let failed = fails("https", "", all(Duration::from_millis(20))).await;
+        assert!(matches!(failed, Err(Error::ConnectionTimeout)), "{failed:?}");
+    }
+
+    #[tokio::test]
+    async fn requests_of_one_guest_are_bounded() {
+        let address = server("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1").await;
+        let allowed = AllowedHosts::parse(["*"]).expect("a list");
+        let mut gate = Gate::new(Mirror::executing(), allowed, Metrics::default());
+        let mut begin = || {
+            let no_error: Transfer = Box::new(async { Ok(()) });
+            Box::into_pin(gate.send_request(request("http", address), None, no_error))
+        };
+        let mut under_way: Vec<_> = (0..limits::HTTP_REQUESTS_MAX).map(|_| begin()).collect();
+        let Err(Error::InternalError(Some(refused))) = begin().await else {
+            panic!("it is beyond the bound")
+        };
+        assert!(refused.starts_with("HH0028: 100 HTTP requests"), "{refused}");
+        let last = under_way.pop().expect("there are some");
+        let (response, transfer) = last.await.expect("it is answered");
+        assert!(begin().await.is_err(), "the answer has not been read");
+        let (read, transferred) = tokio::join!(response.into_body().collect(), Box::into_pin(transfer));
+        assert_eq!(read.expect("it is whole").to_bytes(), "1");
+        transferred.expect("the connection ends well");
+        assert!(begin().await.is_ok());
     }
 }

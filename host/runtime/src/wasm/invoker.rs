@@ -12,7 +12,7 @@ use holiday_core::attempt::{News, Start};
 use holiday_core::error::ErrorCode;
 use holiday_core::event::{Event, Fail};
 use holiday_core::id::{AttemptId, DeploymentId};
-use holiday_core::value::Outcome;
+use holiday_core::value::{self, Outcome};
 use tokio::runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime::Store;
@@ -155,7 +155,7 @@ fn conclude(sandbox: &mut Sandbox, returned: wasmtime::Result<Result<Vec<u8>, Ha
         Ok(Ok(output)) => Ok(Outcome::success(output)),
         Ok(Err(HandlerError::Terminal(failure))) => Ok(Outcome::Failure(failure.into())),
         Ok(Err(HandlerError::Retryable(text))) => {
-            Err(failure::cut(format!("{}: {text}", ErrorCode::RetryableError)))
+            Err(value::cut(format!("{}: {text}", ErrorCode::RetryableError)))
         }
         Err(error) => match error.downcast_ref::<Stop>() {
             Some(Stop::Suspended | Stop::Abandoned | Stop::JournalOver) => return,

@@ -66,9 +66,6 @@ pub const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Lines of standard error kept to explain a trap.
 pub const STDERR_LINES_KEPT: usize = 16;
 
-/// Bytes of the message of a failed attempt; a longer one is cut.
-pub const FAIL_MESSAGE_BYTES_MAX: usize = 8 * 1024;
-
 /// Bytes of a component.
 pub const COMPONENT_BYTES_MAX: usize = 128 * 1024 * 1024;
 
@@ -81,6 +78,9 @@ pub const NAME_BYTES_MAX: usize = 256;
 /// Bytes of all JSON schemas of one component.
 pub const SCHEMAS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Bytes of all else that one component says about itself: names, documentation, settings.
+pub const DESCRIPTION_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Services of one component, and handlers of one service.
 pub const SERVICES_MAX: usize = 256;
 pub const HANDLERS_MAX: usize = 1_024;
@@ -91,3 +91,6 @@ pub const HTTP_CONNECT_TIMEOUT_MS: u64 = 10_000;
 pub const HTTP_FIRST_BYTE_TIMEOUT_MS: u64 = 60_000;
 pub const HTTP_BETWEEN_BYTES_TIMEOUT_MS: u64 = 60_000;
 pub const HTTP_TIMEOUT_MS_MAX: u64 = 600_000;
+
+/// HTTP requests of one guest that are under way at the same time: until their answers are read to the end.
+pub const HTTP_REQUESTS_MAX: usize = 100;

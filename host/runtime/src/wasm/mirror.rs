@@ -13,6 +13,14 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
+    /// That of an attempt which executes a step.
+    #[cfg(test)]
+    pub(super) fn executing() -> std::sync::Arc<Self> {
+        let mirror = std::sync::Arc::<Mirror>::default();
+        mirror.is_executing_a_run.store(true, Ordering::Relaxed);
+        mirror
+    }
+
     pub(super) fn reflect(&self, attempt: &Attempt) {
         self.now_ms.store(attempt.now().as_millis(), Ordering::Relaxed);
         self.is_replaying.store(attempt.is_replaying(), Ordering::Relaxed);

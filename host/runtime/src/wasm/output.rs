@@ -222,7 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn a_trap_is_explained_by_the_latest_lines() {
+        let after_a_panic = |lines: usize| {
+            said(&format!("panicked at src/lib.rs:7:5:\n{}", "more\n".repeat(lines))).expect("it was said")
+        };
+        assert!(after_a_panic(limits::STDERR_LINES_KEPT - 1).starts_with("panicked at"));
+        assert_eq!(after_a_panic(limits::STDERR_LINES_KEPT), "more");
+    }
+
+    #[test]
     fn a_long_line_is_cut() {
+        let whole = "x".repeat(limits::LINE_BYTES_MAX);
+        assert_eq!(said(&whole), Some(whole));
         let line = said(&"x".repeat(limits::LINE_BYTES_MAX + 1)).expect("it was said");
         assert_eq!(line.len(), limits::LINE_BYTES_MAX + CUT_MARK.len());
         assert_eq!(

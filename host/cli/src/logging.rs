@@ -123,19 +123,27 @@ mod tests {
         );
         check(
             chronicle::completed,
-            expect!["INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1"],
+            expect![
+                "INFO invocation: Invocation completed successfully method=Flights/Reserve invocationID=inv_1"
+            ],
         );
         check(
             |it| chronicle::failed(it, "[500] no seats"),
-            expect![[r#"INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats""#]],
+            expect![[
+                r#"INFO invocation: Invocation failed method=Flights/Reserve invocationID=inv_1 error="[500] no seats""#
+            ]],
         );
         check(
             |it| chronicle::attempt_failed(it, 2, "HH0025: no answer", Some(100)),
-            expect![[r#"WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100"#]],
+            expect![[
+                r#"WARN invocation: Attempt failed method=Flights/Reserve invocationID=inv_1 attempt=2 error="HH0025: no answer" next_in_ms=100"#
+            ]],
         );
         check(
             |it| chronicle::printed(it, 1, "stdout", "Flight reserved: 7"),
-            expect![[r#"INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout""#]],
+            expect![[
+                r#"INFO guest: Flight reserved: 7 method=Flights/Reserve invocation=inv_1 attempt=1 stream="stdout""#
+            ]],
         );
         check(|it| chronicle::resuming(it, 2), expect![[""]]);
     }

@@ -11,8 +11,9 @@ use holiday_core::effect::Effect;
 use holiday_core::engine;
 use holiday_core::event::{Event, Record};
 use holiday_core::id::{AttemptId, DeploymentId, EntryIndex, InvocationId};
-use holiday_core::invocation::{Caller, Completed, Invocation, Lifecycle, Status};
+use holiday_core::invocation::{Caller, Completed, Invocation, Lifecycle, OpenCommand, Status};
 use holiday_core::journal::{Command, CommandEntry, Notification, NotificationEntry};
+use holiday_core::limits;
 use holiday_core::state::key::{Family, Timer, parse_timer};
 use holiday_core::state::memory::MemoryKv;
 use holiday_core::state::{State, codec};
@@ -21,6 +22,8 @@ use holiday_core::time::Timestamp;
 use holiday_core::value::{Outcome, Payload};
 use serde::de::DeserializeOwned;
 
+use crate::heirs::Heirs;
+use crate::models::{self, PromiseName, Promises, Signals, texts};
 use crate::violation::{Checked, Violation, check};
 use crate::watch::{WatchedKv, Write};
 
@@ -47,6 +50,17 @@ pub(crate) struct Audit {
     pinned: BTreeMap<InvocationId, DeploymentId>,
     timers: BTreeMap<InvocationId, BTreeSet<Vec<u8>>>,
     now: Timestamp,
+    /// Whom the event of the record at hand names, by whatever id.
+    subject: Option<InvocationId>,
+    /// Steps that their handlers have given up.
+    pub(crate) given_up: BTreeSet<(InvocationId, EntryIndex)>,
+    pub(crate) heirs: Heirs,
+    /// Those that no name leads to any more.
+    nameless: BTreeSet<InvocationId>,
+    signals: Signals,
+    pub(crate) promises: Promises,
+    /// The answers of the record at hand.
+    answers: BTreeMap<(InvocationId, EntryIndex), Outcome>,
 }
 
 /// How an invocation ended.
@@ -77,6 +91,13 @@ impl Audit {
             pinned: BTreeMap::new(),
             timers: BTreeMap::new(),
             now: Timestamp::ZERO,
+            subject: None,
+            given_up: BTreeSet::new(),
+            heirs: Heirs::default(),
+            nameless: BTreeSet::new(),
+            signals: Signals::default(),
+            promises: Promises::default(),
+            answers: BTreeMap::new(),
         }
     }
 
@@ -86,6 +107,17 @@ impl Audit {
 
     pub(crate) fn state(&self) -> &State<WatchedKv> {
         &self.state
+    }
+
+    /// The ids that handlers got for what joined another invocation, or was restarted as another.
+    pub(crate) fn other_ids(&self) -> Vec<InvocationId> {
+        let rows = self.state.kv().rows().rows().filter(|(row, _)| row[0] == Family::Alias as u8);
+        rows.map(|(row, _)| invocation_of(row)).collect()
+    }
+
+    /// The journals of those that have ended, with their length.
+    pub(crate) fn kept_journals(&self) -> impl Iterator<Item = (InvocationId, u32)> {
+        self.completed.iter().filter_map(|(id, it)| Some((*id, it.journal.as_ref()?.commands)))
     }
 
     /// Whether the command of this step is durable, under this name.
@@ -101,6 +133,10 @@ impl Audit {
         self.now = record.at;
         let speaker = speaker(&record.event);
         let is_stale = speaker.is_some_and(|attempt| !self.is_current(attempt));
+        self.subject = subject(&record.event).map(|id| self.state.resolve(id)).transpose()?;
+        let sendings = if is_stale { Vec::new() } else { models::sendings(&self.state, record)? };
+        self.answers.clear();
+        self.see_given_up(&record.event);
         let effects = engine::apply(&mut self.state, record)?;
         let writes = self.state.kv_mut().take_writes();
         if is_stale {
@@ -116,12 +152,25 @@ impl Audit {
             self.see(record, write)?;
         }
         self.check_timers(&writes)?;
+        self.signals.check(sendings, &self.answers)?;
         if !is_stale && let Event::Commands(it) = &record.event {
             for (index, command) in (it.first.0..).map(EntryIndex).zip(&it.commands) {
                 self.model(it.attempt.invocation, index, command)?;
             }
         }
+        if let Event::ReplaceState(it) = &record.event {
+            self.objects.insert((it.service.clone(), it.key.clone()), it.values.clone());
+        }
         effects.iter().try_for_each(|effect| self.see_effect(effect, &effects))
+    }
+
+    fn see_given_up(&mut self, event: &Event) {
+        if let Event::RunAbandoned(it) = event {
+            let lifecycle = self.lifecycles.get(&it.attempt.invocation);
+            if self.is_current(it.attempt) && lifecycle.is_some_and(|life| life.open.contains_key(&it.run)) {
+                self.given_up.insert((it.attempt.invocation, it.run));
+            }
+        }
     }
 
     fn see_timer(&mut self, write: &Write) {
@@ -141,7 +190,7 @@ impl Audit {
             for (_, _, timer) in timers {
                 check!(
                     "no-row-leaks",
-                    timer == Timer::Expire,
+                    matches!(timer, Timer::Expire | Timer::ExpireJournal),
                     "{id} has ended but has a timer for {timer:?}"
                 );
             }
@@ -157,8 +206,10 @@ impl Audit {
     fn see(&mut self, record: &Record, write: &Write) -> Checked {
         let family = write.key[0];
         if family == Family::Invocation as u8 {
-            if let Some(invocation) = decode(write)? {
-                self.see_creation(record, invocation_of(&write.key), invocation)?;
+            let id = invocation_of(&write.key);
+            match decode(write)? {
+                Some(invocation) => self.see_creation(record, id, invocation)?,
+                None => drop(self.forgotten.insert(id)),
             }
         } else if family == Family::Lifecycle as u8 {
             let id = invocation_of(&write.key);
@@ -175,20 +226,73 @@ impl Audit {
         } else if family == Family::Command as u8 {
             if let Some(entry) = decode::<CommandEntry>(write)? {
                 let place = (invocation_of(&write.key), EntryIndex(number_of(&write.key)));
-                let before = self.commands.insert(place, entry);
-                check!("command-is-recorded-once", before.is_none(), "{} command {}", place.0, place.1.0);
+                self.see_command(record, place, entry)?;
+            }
+        } else if family == Family::Promise as u8 {
+            let [service, id, name] = <[String; 3]>::try_from(texts(&write.key)).expect("a row of a promise");
+            self.promises.see((service, id, name), decode(write)?)?;
+        } else if family == Family::Workflow as u8 {
+            // What a workflow has stored is of no use without its id.
+            if write.value.is_none() {
+                let [service, id] =
+                    <[String; 2]>::try_from(texts(&write.key)).expect("a row of a workflow id");
+                self.objects.entry((service, id)).or_default().clear();
             }
         } else if family == Family::Timer as u8 {
             self.see_timer(write);
         } else if family == Family::Notification as u8
             && let Some(entry) = decode(write)?
         {
-            self.see_notification(invocation_of(&write.key), entry)?;
+            self.see_notification(record, invocation_of(&write.key), entry)?;
         }
         Ok(())
     }
 
+    fn see_command(
+        &mut self,
+        record: &Record,
+        place: (InvocationId, EntryIndex),
+        entry: CommandEntry,
+    ) -> Checked {
+        if let Command::Signal { name } = &entry.command {
+            self.signals.wait(place, name);
+        }
+        if let Event::RestartAsNew(it) = &record.event {
+            check!(
+                "restart-sees-the-same",
+                self.subject.is_some_and(|from| self.commands.get(&(from, place.1)) == Some(&entry)),
+                "command {} of {} is not that of {}",
+                place.1.0,
+                place.0,
+                it.from
+            );
+            if let Some(invocation) = self.created.get(&place.0) {
+                self.heirs.keep(place.0, place.1, invocation, &entry.command);
+            }
+        }
+        let before = self.commands.insert(place, entry);
+        check!("command-is-recorded-once", before.is_none(), "{} command {}", place.0, place.1.0);
+        Ok(())
+    }
+
     fn see_creation(&mut self, record: &Record, id: InvocationId, invocation: Invocation) -> Checked {
+        check!(
+            "private-is-private",
+            !(matches!(record.event, Event::Invoke(_)) && invocation.policy.private),
+            "{id} ({}) was begun from outside, and is private",
+            invocation.target
+        );
+        if let Event::RestartAsNew(_) = &record.event {
+            self.heirs.add(id, &invocation);
+            // Only a workflow id leads to it, and no longer to the one before it.
+            self.nameless.extend(match invocation.mode {
+                HandlerMode::WorkflowRun => self.subject,
+                HandlerMode::Exclusive | HandlerMode::Shared => Some(id),
+            });
+        }
+        if self.heirs.is_owed(&id) {
+            self.forget_life(&id);
+        }
         check!(
             "sends-happen-once",
             self.is_asked_for(record, id),
@@ -197,13 +301,14 @@ impl Audit {
             record.seq.0
         );
         if let Some(name) = name_of(&invocation) {
-            let twin = self
-                .created
-                .iter()
-                .find(|(other, it)| name_of(it) == Some(name) && !self.forgotten.contains(*other));
+            let twin = self.created.iter().find(|(other, it)| {
+                name_of(it) == Some(name)
+                    && !self.forgotten.contains(*other)
+                    && !self.nameless.contains(*other)
+            });
             check!(
                 "one-name-one-invocation",
-                twin.is_none(),
+                twin.is_none() || self.nameless.contains(&id),
                 "{} was begun as {id} though {:?} has its name",
                 invocation.target,
                 twin.map(|(id, _)| id)
@@ -215,15 +320,31 @@ impl Audit {
         Ok(())
     }
 
+    /// A restarted invocation has no answer of this one, which has been and is forgotten: it begins once more.
+    fn forget_life(&mut self, id: &InvocationId) {
+        if self.forgotten.remove(id) {
+            self.created.remove(id);
+            self.ended.remove(id);
+            self.pinned.remove(id);
+            self.commands.retain(|(of, _), _| of != id);
+            self.answered.retain(|(of, _), _| of != id);
+            self.given_up.retain(|(of, _)| of != id);
+        }
+    }
+
     /// Whether a record asks for this very invocation.
     fn is_asked_for(&self, record: &Record, id: InvocationId) -> bool {
+        if self.heirs.is_owed(&id) {
+            return true;
+        }
         match &record.event {
             Event::Invoke(it) => it.id == id,
+            Event::RestartAsNew(it) => it.id == id,
             Event::Commands(it) => {
                 let Some(caller) = self.created.get(&it.attempt.invocation) else { return false };
                 (it.first.0..).map(EntryIndex).zip(&it.commands).any(|(index, command)| match command {
-                    Command::Call(call) => caller.seed.child_id(index, &call.target) == id,
-                    Command::Send(send) => caller.seed.child_id(index, &send.target) == id,
+                    Command::Call(call) => caller.child_id(it.attempt.invocation, index, &call.target) == id,
+                    Command::Send(send) => caller.child_id(it.attempt.invocation, index, &send.target) == id,
                     _ => false,
                 })
             }
@@ -242,20 +363,42 @@ impl Audit {
                     kept == promised,
                     "{id} is kept for {kept} ms, not {promised} ms"
                 );
+                self.check_journal(record, &id, &completed)?;
+                if !completed.is_named {
+                    self.nameless.insert(id);
+                }
                 self.completed.insert(id, completed);
             }
             None => {
                 let completed = self.completed.remove(&id);
-                let is_due = completed.is_some_and(|it| record.at >= it.expires_at);
-                let is_purged = matches!(&record.event, Event::Purge { invocation } if *invocation == id);
+                let is_due = completed.is_some_and(|it| {
+                    let journal = it.journal.map_or(record.at, |journal| journal.expires_at);
+                    record.at >= it.expires_at && record.at >= journal
+                });
+                let is_purged = matches!(&record.event, Event::Purge { .. }) && self.subject == Some(id);
                 check!("retention-is-kept", is_due || is_purged, "{id} was forgotten too early");
-                self.forgotten.insert(id);
-                // What a workflow has stored is of no use without it.
-                if let Some(run) = self.created.get(&id).filter(|it| it.mode == HandlerMode::WorkflowRun) {
-                    self.objects.entry(object_of(run)).or_default().clear();
-                }
             }
         }
+        Ok(())
+    }
+
+    /// A journal is kept as long as its policy, or what is usual, says; and no longer.
+    fn check_journal(&self, record: &Record, id: &InvocationId, completed: &Completed) -> Checked {
+        let policy = self.created.get(id).and_then(|it| it.policy.journal_retention_ms);
+        let usual = match completed.outcome {
+            Outcome::Success(_) => 0,
+            Outcome::Failure(_) => limits::FAILED_JOURNAL_RETENTION_MS,
+        };
+        let until = completed.completed_at.plus_millis(policy.unwrap_or(usual));
+        let is_right = match &completed.journal {
+            Some(journal) => journal.expires_at == until,
+            None => record.at >= until,
+        };
+        check!(
+            "retention-is-kept",
+            is_right,
+            "the journal of {id} is to be kept until {until}: {completed:?}"
+        );
         Ok(())
     }
 
@@ -268,8 +411,8 @@ impl Audit {
         };
         let before = self.lifecycles.insert(id, lifecycle.clone());
         self.check_times(record, &id, &invocation, before.as_ref(), &lifecycle)?;
-        if let Event::Resume { invocation, deployment: Some(deployment) } = &record.event
-            && *invocation == id
+        if let Event::Resume { deployment: Some(deployment), .. } = &record.event
+            && self.subject == Some(id)
         {
             self.pinned.insert(id, *deployment);
         }
@@ -338,10 +481,24 @@ impl Audit {
                     it.starts_at
                 );
             }
-            Some(Status::BackingOff(it)) if is_over && matches!(record.event, Event::Wake) => {
+            // A timeout ends a back-off.
+            Some(Status::BackingOff(it))
+                if is_over && matches!(record.event, Event::Wake) && after.cancellation.is_none() =>
+            {
                 check!("timer-is-never-early", record.at >= it.until, "{id} was tried before {}", it.until);
             }
             _ => {}
+        }
+        if let (Some(timeout_ms), true) =
+            (invocation.policy.timeout_ms, after.attempt == 1 && before.is_none_or(|it| it.attempt == 0))
+        {
+            let due = record.at.plus_millis(timeout_ms);
+            check!(
+                "timer-is-never-early",
+                after.times_out_at == Some(due),
+                "the time of {id} is over at {:?}, not {due}",
+                after.times_out_at
+            );
         }
         if let (None, Status::Scheduled(it), Event::Invoke(invoke)) = (before, &after.status, &record.event) {
             let due = invocation.created_at.plus_millis(invoke.delay_ms.unwrap_or(0));
@@ -361,10 +518,12 @@ impl Audit {
             _ => None,
         };
         let was_killed = matches!(record.event, Event::Kill { .. });
+        let has_failed = matches!(&record.event, Event::Fail(it) if it.attempt.invocation == id);
+        self.signals.forget(&id);
         let has_begun = self.lifecycles.remove(&id).is_some_and(|lifecycle| lifecycle.attempt > 0);
         check!(
             "compensation-is-never-dropped",
-            !has_begun || was_killed || returned.is_some(),
+            !has_begun || was_killed || returned.is_some() || has_failed,
             "{id} had begun and was ended by {:?}, without a chance to compensate",
             record.event
         );
@@ -380,16 +539,27 @@ impl Audit {
         Ok(())
     }
 
-    fn see_notification(&mut self, id: InvocationId, entry: NotificationEntry) -> Checked {
-        let Notification::Completed { command, outcome } = entry.notification else { return Ok(()) };
-        let asked = self.commands.get(&(id, command));
+    fn see_notification(&mut self, record: &Record, id: InvocationId, entry: NotificationEntry) -> Checked {
+        let (command, outcome) = match entry.notification {
+            Notification::Completed { command, outcome } => (command, outcome),
+            Notification::NotReady { command } => return self.see_not_ready((id, command)),
+            Notification::Cancelled { .. } => return Ok(()),
+        };
+        let asked = self.commands.get(&(id, command)).cloned();
         let Some(asked) = asked else {
             return Err(Violation::new(
                 "answered-once",
                 format!("{id} got an answer to no command {command:?}"),
             ));
         };
-        if let Command::Sleep { duration_ms, .. } = asked.command {
+        let is_inherited = matches!(record.event, Event::RestartAsNew(_));
+        match is_inherited {
+            true => self.see_inherited((id, command), &asked.command, &outcome)?,
+            false => self.see_answer((id, command), &asked.command, &outcome)?,
+        }
+        if let Command::Sleep { duration_ms, .. } = asked.command
+            && !is_inherited
+        {
             let due = asked.at.plus_millis(duration_ms);
             check!("timer-is-never-early", entry.at >= due, "{id} slept until {} and not {due}", entry.at);
         }
@@ -399,7 +569,7 @@ impl Audit {
             let returned = self.ended.get(&callee).and_then(|ended| ended.returned.as_ref());
             check!(
                 "caller-gets-the-outcome",
-                returned.is_none_or(|returned| *returned == outcome),
+                is_inherited || returned.is_none_or(|returned| *returned == outcome),
                 "{callee} returned {returned:?}, its caller {id} was told {outcome:?}"
             );
         }
@@ -408,16 +578,92 @@ impl Audit {
         Ok(())
     }
 
+    /// What others had to do with an answer.
+    fn see_answer(
+        &mut self,
+        place: (InvocationId, EntryIndex),
+        asked: &Command,
+        outcome: &Outcome,
+    ) -> Checked {
+        self.answers.insert(place, outcome.clone());
+        match asked {
+            Command::Signal { name } => check!(
+                "one-signal-one-wait",
+                self.signals.is_waiting(place, name),
+                "command {} of {} got a signal for which it did not wait",
+                place.1.0,
+                place.0
+            ),
+            Command::PromiseGet { name } | Command::PromisePeek { name } => {
+                self.promises.check_answer(&self.promise(&place.0, name), outcome)?;
+            }
+            _ => {}
+        }
+        let open = self.lifecycles.get(&place.0).and_then(|it| it.open.get(&place.1));
+        if let Some(OpenCommand::Joined { invocation }) = open {
+            let ended = self.ended.get(invocation);
+            check!(
+                "attached-get-the-outcome",
+                ended.is_some_and(|it| it.returned.as_ref().is_none_or(|returned| returned == outcome)),
+                "{} waited for {invocation}, which ended as {ended:?}, and was told {outcome:?}",
+                place.0
+            );
+        }
+        Ok(())
+    }
+
+    /// A restarted invocation has the answers of the other one.
+    fn see_inherited(
+        &mut self,
+        place: (InvocationId, EntryIndex),
+        asked: &Command,
+        outcome: &Outcome,
+    ) -> Checked {
+        if let Command::Signal { name } = asked {
+            self.signals.inherit(place, name);
+        }
+        check!(
+            "restart-sees-the-same",
+            // What had no answer is asked again, and may be answered at once.
+            self.subject
+                .is_some_and(|from| self.answered.get(&(from, place.1)).is_none_or(|it| it == outcome)),
+            "the answer of command {} of {} is not that of {:?}",
+            place.1.0,
+            place.0,
+            self.subject
+        );
+        Ok(())
+    }
+
+    /// What a handler looked at has no outcome yet.
+    fn see_not_ready(&mut self, place: (InvocationId, EntryIndex)) -> Checked {
+        if let Some(Command::PromisePeek { name }) = self.commands.get(&place).map(|entry| &entry.command) {
+            let name = self.promise(&place.0, name);
+            check!(
+                "promise-never-changes",
+                !self.promises.is_completed(&name),
+                "{name:?} is completed, but {} was told that it is not",
+                place.0
+            );
+        }
+        Ok(())
+    }
+
+    fn promise(&self, id: &InvocationId, name: &str) -> PromiseName {
+        let (service, key) = object_of(self.created.get(id).expect("it has a journal"));
+        (service, key, name.to_owned())
+    }
+
     /// Does to the model what a recorded command should do to the state.
     fn model(&mut self, id: InvocationId, index: EntryIndex, command: &Command) -> Checked {
         let invocation = self.created.get(&id).expect("it asks for something").clone();
-        let seed = invocation.seed;
+        let is_refused = matches!(self.answers.get(&(id, index)), Some(Outcome::Failure(_)));
         match command {
-            Command::Call(it) if it.idempotency_key.is_none() => {
-                self.check_child(&id, index, &it.target, seed)
+            Command::Call(it) if !is_refused => {
+                self.check_child(&id, index, &it.target, it.idempotency_key.as_deref(), &invocation)
             }
-            Command::Send(it) if it.idempotency_key.is_none() => {
-                self.check_child(&id, index, &it.target, seed)
+            Command::Send(it) => {
+                self.check_child(&id, index, &it.target, it.idempotency_key.as_deref(), &invocation)
             }
             Command::GetState { key, value } if invocation.mode != HandlerMode::Shared => {
                 let modelled = self.objects.get(&object_of(&invocation)).and_then(|object| object.get(key));
@@ -446,7 +692,6 @@ impl Audit {
                 Ok(())
             }
             Command::Call(_)
-            | Command::Send(_)
             | Command::Sleep { .. }
             | Command::Run { .. }
             | Command::Awakeable
@@ -464,18 +709,31 @@ impl Audit {
         }
     }
 
-    /// A call or send without a name begins one invocation, and it is there as soon as the command is.
+    /// A call or send without a name begins one invocation, and it is there as soon as the command is. One with a name
+    /// may have joined another one: the id that its handler got leads there.
     fn check_child(
         &self,
         parent: &InvocationId,
         index: EntryIndex,
         target: &Target,
-        seed: holiday_core::id::Seed,
+        key: Option<&str>,
+        caller: &Invocation,
     ) -> Checked {
-        if target.service == "workflow" {
+        let child = caller.child_id(*parent, index, target);
+        // It is routed when it is recorded: the service may be gone.
+        let is_routed = self.state.route(&target.service)?.is_some();
+        if key.is_some()
+            || target.handler == "go" && (target.service == "workflow" || target.service == "approvals")
+        {
+            let id = self.state.resolve(&child)?;
+            check!(
+                "another-id-leads-on",
+                !is_routed || self.created.get(&id).is_some_and(|it| it.target == *target),
+                "command {} of {parent} got the id {child} for {target}, which leads to {id}",
+                index.0
+            );
             return Ok(());
         }
-        let child = seed.child_id(index, target);
         let is_there = self.created.get(&child).is_some_and(|it| {
             it.target == *target
                 && match it.caller {
@@ -486,7 +744,7 @@ impl Audit {
         });
         check!(
             "sends-happen-once",
-            is_there,
+            is_there || !is_routed,
             "command {} of {parent} did not begin {child} ({target})",
             index.0
         );
@@ -509,10 +767,14 @@ impl Audit {
                     "{invocation} returned {returned:?} but is answered {outcome:?}"
                 );
             }
+            Effect::FreeDeployment(id) => {
+                let mut on_it = self.lifecycles.iter().filter(|(_, it)| it.deployment == Some(*id));
+                let runs = on_it.find(|(_, it)| !matches!(it.status, Status::Paused(_)));
+                check!("component-is-there", runs.is_none(), "{id} is freed, but needed by {runs:?}");
+            }
             Effect::Notify { .. }
             | Effect::StopAttempt(_)
             | Effect::EnterRun { .. }
-            | Effect::FreeDeployment(_)
             | Effect::Accepted { .. } => {}
         }
         Ok(())
@@ -540,6 +802,33 @@ pub(crate) fn speaker(event: &Event) -> Option<AttemptId> {
         | Event::Purge { .. }
         | Event::Signal { .. }
         | Event::RestartAsNew(_)
+        | Event::ReplaceState(_)
+        | Event::Remove { .. }
+        | Event::Wake => None,
+    }
+}
+
+/// The invocation that an event of an operator names.
+fn subject(event: &Event) -> Option<&InvocationId> {
+    match event {
+        Event::Cancel { invocation }
+        | Event::Kill { invocation }
+        | Event::Pause { invocation }
+        | Event::Resume { invocation, .. }
+        | Event::Purge { invocation }
+        | Event::Signal { invocation, .. } => Some(invocation),
+        Event::RestartAsNew(it) => Some(&it.from),
+        Event::Deploy(_)
+        | Event::Configure(_)
+        | Event::Invoke(_)
+        | Event::Commands(_)
+        | Event::RunCompleted(_)
+        | Event::RunFailed(_)
+        | Event::RunAbandoned(_)
+        | Event::Suspend(_)
+        | Event::End(_)
+        | Event::Fail(_)
+        | Event::CompleteAwakeable { .. }
         | Event::ReplaceState(_)
         | Event::Remove { .. }
         | Event::Wake => None,

@@ -1,8 +1,9 @@
 //! One run of everything at once: requests, faults and operators in an order drawn from the seed.
 
 use holiday_core::engine;
-use holiday_core::event::Event;
-use holiday_core::id::{AttemptId, InvocationId};
+use holiday_core::event::{Configure, Event};
+use holiday_core::id::AttemptId;
+use holiday_core::policy::{Layer, Policies};
 use holiday_core::state::memory::MemoryKv;
 use holiday_core::value::{Failure, Outcome};
 
@@ -10,6 +11,7 @@ use crate::audit::speaker;
 use crate::dice::Dice;
 use crate::drain;
 use crate::host::{Host, note};
+use crate::operators;
 use crate::oracle;
 use crate::programs;
 use crate::requests::Request;
@@ -48,7 +50,7 @@ impl Faults {
             foreign: *dice.pick(&[0, 0, 20, 60]),
             trap: *dice.pick(&[0, 50, 200]),
             repeat: *dice.pick(&[0, 100, 500]),
-            operator: *dice.pick(&[0, 50, 200]),
+            operator: *dice.pick(&[0, 100, 250]),
             mishap_percent: *dice.pick(&[0, 5, 20]),
             sync_percent: *dice.pick(&[2, 8, 20]),
         }
@@ -63,7 +65,7 @@ impl Chaos {
         host.repeats = true;
         let count = 4 + dice.index(10);
         let requests = (0..count).map(|number| Request::draw(&mut dice, number)).collect();
-        let steps = 200 + dice.below(1_200);
+        let steps = 300 + dice.below(2_400);
         let faults = Faults::draw(&mut dice);
         note!(host, "seed {seed}: {count} requests, {steps} steps, {faults:?}");
         Chaos { host, dice, requests, begun: 0, steps, faults, version: 1 }
@@ -83,15 +85,26 @@ impl Chaos {
         while self.begun < self.requests.len() {
             self.request()?;
         }
+        self.settle()?;
         drain::to_the_end(&mut self.host)?;
         oracle::names(&self.host, &self.requests)?;
         Ok(self.host.state.kv().clone())
     }
 
+    /// What waits for a deployment gets one, and whatever is refused by a policy is not any more.
+    fn settle(&mut self) -> Checked {
+        for layer in Layer::ALL {
+            // Another host may have been first.
+            self.host.sync(usize::MAX)?;
+            self.host.submit(Event::Configure(Configure { layer, policies: Policies::default() }))?;
+        }
+        self.host.deploy(programs::deployment(self.version, self.host.now))
+    }
+
     fn deploy(&mut self) -> Checked {
-        let deployment = programs::deployment(self.version, self.host.now);
+        let deployment = operators::deployment(&self.host, &mut self.dice, self.version);
         self.version += 1;
-        self.host.submit(Event::Deploy(deployment)).map(drop)
+        self.host.deploy(deployment)
     }
 
     /// Something that happens on good days, too.
@@ -222,7 +235,7 @@ impl Chaos {
             Ok(())
         } else if comes(30) {
             self.complete_awakeable()
-        } else if comes(3) {
+        } else if comes(if self.host.state.revisions()?.is_empty() { 100 } else { 3 }) {
             self.deploy()
         } else {
             Ok(())
@@ -254,19 +267,10 @@ impl Chaos {
     }
 
     fn operator(&mut self) -> Checked {
-        let Some(invocation) = self.pick_invocation()? else { return Ok(()) };
-        let deployment = match self.dice.chance(30) {
-            true => Some(programs::deployment(1, self.host.now).id),
-            false => None,
-        };
-        let event = match self.dice.below(10) {
-            0..4 => Event::Cancel { invocation },
-            4 => Event::Kill { invocation },
-            5..7 => Event::Pause { invocation },
-            7..9 => Event::Resume { invocation, deployment },
-            _ => Event::Purge { invocation },
-        };
-        self.host.submit(event).map(drop)
+        match operators::draw(&self.host, &mut self.dice)? {
+            Some(event) => self.host.submit(event).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// One completion, or two that race: the second may have been let in before the first was applied.
@@ -299,23 +303,18 @@ impl Chaos {
                 },
                 (2, _) => {
                     let index = self.dice.index(self.requests.len());
-                    match self.requests[index].is_repeatable() && index < self.begun {
-                        true => Event::Invoke(self.requests[index].submit(&mut self.dice)),
-                        false => Event::Wake,
+                    let asks = self.requests[index].is_repeatable() && index < self.begun;
+                    let invoke = asks.then(|| Event::Invoke(self.requests[index].submit(&mut self.dice)));
+                    let admitted = |event: &Event| engine::admit(self.host.audit.state(), event);
+                    match invoke {
+                        Some(event) if admitted(&event)?.is_ok() => event,
+                        Some(_) | None => Event::Wake,
                     }
                 }
                 _ => Event::Wake,
             });
         }
         self.host.append_foreign(events)
-    }
-
-    fn pick_invocation(&mut self) -> Checked<Option<InvocationId>> {
-        if self.dice.chance(70) {
-            let lifecycles = self.host.state.lifecycles()?;
-            return Ok((!lifecycles.is_empty()).then(|| self.dice.pick(&lifecycles).0));
-        }
-        Ok(self.pick(|host| host.audit.created.keys().copied().collect()))
     }
 
     fn pick_instance(&mut self, is_right: impl Fn(&crate::instance::Instance) -> bool) -> Option<AttemptId> {

@@ -1,14 +1,21 @@
 //! Runs a host without faults until it comes to rest, and to its end.
 
+use std::collections::BTreeSet;
+
 use holiday_core::attempt::Blocked;
 use holiday_core::engine;
 use holiday_core::event::Event;
-use holiday_core::id::AttemptId;
+use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId};
+use holiday_core::invocation::{Asker, OpenCommand, Status, asker};
+use holiday_core::journal::Command;
+use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::Outcome;
 
+use crate::dice::Dice;
 use crate::host::{Host, note};
 use crate::oracle;
+use crate::requests::Request;
 use crate::violation::{Checked, Violation};
 
 /// Turns after which a host that is still busy is said never to come to rest.
@@ -32,14 +39,48 @@ pub(crate) fn to_the_end(host: &mut Host) -> Checked {
         }
         note!(host, "an operator resumes what is paused");
         for (invocation, _) in lifecycles {
-            host.submit(Event::Resume { invocation, deployment: None })?;
+            resume(host, invocation)?;
         }
         to_rest(host, PATIENCE_MS)?;
     }
     oracle::at_end(host)?;
     host.now = host.now.plus_millis(LONG_AFTER_MS);
     to_rest(host, LONG_AFTER_MS)?;
+    run_promised_workflows(host)?;
     oracle::when_forgotten(host)
+}
+
+/// A promise that was completed, and state that an operator wrote, for a workflow that has not begun stays until its run
+/// has ended.
+fn run_promised_workflows(host: &mut Host) -> Checked {
+    let promised = host.audit.promises.names().map(|(service, id, _)| (service.clone(), id.clone()));
+    let written = host
+        .audit
+        .objects
+        .iter()
+        .filter(|((service, _), values)| service == "workflow" && !values.is_empty());
+    let promised: BTreeSet<_> = promised.chain(written.map(|(object, _)| object.clone())).collect();
+    let mut dice = Dice::new(host.applied().0);
+    for (service, id) in promised {
+        let run = Request::new(Target::keyed(service, id, "go"), "1 0").submit(&mut dice);
+        host.submit(Event::Invoke(run))?;
+    }
+    to_rest(host, PATIENCE_MS)?;
+    host.now = host.now.plus_millis(LONG_AFTER_MS);
+    to_rest(host, LONG_AFTER_MS)
+}
+
+/// On the deployment that it began on; if that was removed, on the latest.
+fn resume(host: &mut Host, invocation: InvocationId) -> Checked {
+    if host.submit(Event::Resume { invocation, deployment: None })? {
+        return Ok(());
+    }
+    let target = host.state.invocation(&invocation)?.map(|it| it.target);
+    let Some(target) = target else { return Ok(()) };
+    if let Some(route) = host.state.route(&target.service)? {
+        host.submit(Event::Resume { invocation, deployment: Some(route.deployment) })?;
+    }
+    Ok(())
 }
 
 /// Goes on until nothing happens any more.
@@ -74,7 +115,7 @@ pub(crate) fn turn(host: &mut Host, until: Timestamp) -> Checked<bool> {
         host.now = host.now.max(due);
         host.append(Event::Wake)?;
     } else {
-        return complete_an_awakeable(host);
+        return help(host);
     }
     Ok(true)
 }
@@ -99,9 +140,44 @@ fn find(host: &Host, is_right: impl Fn(&Host, &AttemptId) -> bool) -> Option<Att
     host.instances.keys().find(|attempt| is_right(host, attempt)).copied()
 }
 
-/// Somebody outside completes what was published to them.
-fn complete_an_awakeable(host: &mut Host) -> Checked<bool> {
-    let Some(id) = host.world.published.pop() else { return Ok(false) };
-    host.submit(Event::CompleteAwakeable { id, outcome: Outcome::success("at last") })?;
-    Ok(true)
+/// Somebody outside completes what was published to them, or gives a handler what it waits for.
+fn help(host: &mut Host) -> Checked<bool> {
+    if let Some(id) = host.world.published.pop() {
+        host.submit(Event::CompleteAwakeable { id, outcome: Outcome::success("at last") })?;
+        return Ok(true);
+    }
+    for (id, lifecycle) in host.state.lifecycles()? {
+        let Status::Suspended(waits) = &lifecycle.status else { continue };
+        for index in &waits.on {
+            if let Some(open) = lifecycle.open.get(index)
+                && let Some(event) = helping(host, id, *index, open)?
+            {
+                return host.submit(event);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What answers a command that waits for somebody outside.
+fn helping(host: &Host, id: InvocationId, index: EntryIndex, open: &OpenCommand) -> Checked<Option<Event>> {
+    let invocation = host.state.invocation(&id)?.expect("it is live");
+    let entry = host.state.command(&id, index)?.expect("it is open");
+    Ok(match (open, entry.command) {
+        (OpenCommand::Signal, Command::Signal { name }) => {
+            Some(Event::Signal { invocation: id, name, outcome: Outcome::success("at last") })
+        }
+        (OpenCommand::Awakeable, Command::Awakeable) => {
+            let own = Asker { invocation: id, seed: invocation.seed };
+            let creator = asker(own, &invocation.lineage, index).invocation;
+            let id = AwakeableId { invocation: creator, index };
+            Some(Event::CompleteAwakeable { id, outcome: Outcome::success("at last") })
+        }
+        (OpenCommand::Promise, Command::PromiseGet { name }) => {
+            let target = Target { handler: "approve".to_owned(), ..invocation.target };
+            let mut dice = Dice::new(host.applied().0);
+            Some(Event::Invoke(Request::new(target, format!("{name} at last")).submit(&mut dice)))
+        }
+        _ => None,
+    })
 }

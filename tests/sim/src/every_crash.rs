@@ -115,7 +115,7 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
     let mut dice = Dice::new(1);
     let mut requests = scenario.requests.clone();
     while host.state.deployments()?.is_empty() {
-        host.submit(Event::Deploy(programs::deployment(1, host.now)))?;
+        host.deploy(programs::deployment(1, host.now))?;
         host.sync(usize::MAX)?;
     }
     for _ in 0..ROUNDS_MAX {

@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use holiday_core::attempt::{Op, RunOutcome, Step};
+use holiday_core::attempt::{Attempt, Op, RunOutcome, Step};
 use holiday_core::id::{AwakeableId, EntryIndex, InvocationId};
 use holiday_core::journal::{Call, Named, Send};
 use holiday_core::retry::RetryPolicy;
@@ -89,12 +89,15 @@ pub(crate) struct Guest {
     pub(crate) input: String,
     /// Drawn from the handler's random numbers: unlike that of any other invocation.
     pub(crate) name: String,
+    /// By which it knows itself.
+    pub(crate) id: InvocationId,
 }
 
 impl Guest {
-    pub(crate) fn new(mail: Mailbox, target: Target, input: &Payload) -> Self {
+    pub(crate) fn new(mail: Mailbox, target: Target, input: &Payload, attempt: &Attempt) -> Self {
         let input = String::from_utf8_lossy(input).into_owned();
-        Guest { mail, target, input, name: String::new() }
+        let name = attempt.random_seed()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        Guest { mail, target, input, name, id: attempt.invocation() }
     }
 
     /// The key of the object or workflow.
@@ -264,6 +267,16 @@ impl Guest {
     /// Waits for one operation.
     pub(crate) async fn finish(&self, pending: Pending) -> Answer {
         self.first(&mut vec![pending]).await.1
+    }
+
+    /// Waits for one operation, also past a cancellation.
+    pub(crate) async fn see_through(&self, pending: Pending) -> Answer {
+        let mut pending = vec![pending];
+        loop {
+            if let (Some(_), answer) = self.first(&mut pending).await {
+                return answer;
+            }
+        }
     }
 
     /// Waits for all operations; the answers in the order of the operations, or the cancellation.

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use holiday_core::attempt::News;
+use holiday_core::deployment::Deployment;
 use holiday_core::effect::Effect;
 use holiday_core::engine;
 use holiday_core::event::{Event, Record};
@@ -128,6 +129,12 @@ impl Host {
 
     // The driver
 
+    /// A component is registered: its bytes first.
+    pub(crate) fn deploy(&mut self, deployment: Deployment) -> Checked {
+        self.world.components.insert(deployment.id);
+        self.submit(Event::Deploy(deployment)).map(drop)
+    }
+
     /// Records an event and lets out what follows from it, as far as it may go.
     pub(crate) fn append(&mut self, event: Event) -> Checked {
         self.append_letter(Letter { event, seen: Vec::new() })
@@ -174,6 +181,11 @@ impl Host {
     fn christen(&mut self, record: &Record) -> Checked {
         match &record.event {
             Event::Invoke(it) => self.transcript.christen(it.id, &it.target),
+            Event::RestartAsNew(it) => {
+                if let Some(invocation) = self.state.invocation(&it.id)? {
+                    self.transcript.christen(it.id, &invocation.target);
+                }
+            }
             Event::Commands(it) if self.transcript.is_wanted => {
                 let Some(caller) = self.state.invocation(&it.attempt.invocation)? else { return Ok(()) };
                 for (index, command) in (it.first.0..).map(EntryIndex).zip(&it.commands) {
@@ -182,7 +194,7 @@ impl Host {
                         Command::Send(send) => &send.target,
                         _ => continue,
                     };
-                    self.transcript.christen(caller.seed.child_id(index, target), target);
+                    self.transcript.christen(caller.child_id(it.attempt.invocation, index, target), target);
                 }
             }
             _ => {}
@@ -231,7 +243,12 @@ impl Host {
                 );
                 self.world.accept(submitted, invocation)?;
             }
-            Effect::FreeDeployment(_) => {}
+            // One that was registered again is kept.
+            Effect::FreeDeployment(id) => {
+                if self.state.deployment(&id)?.is_none() {
+                    self.world.components.remove(&id);
+                }
+            }
             Effect::Answer { invocation, outcome } => {
                 note!(self, "    told: {invocation} ended with {outcome}");
                 check!(
@@ -247,6 +264,7 @@ impl Host {
 
     /// A caller asks for the outcome of an invocation; the state may be ahead of what is durable.
     pub(crate) fn attach(&mut self, invocation: InvocationId) -> Checked {
+        let invocation = self.state.resolve(&invocation)?;
         let Some(completed) = self.state.completed(&invocation)? else { return Ok(()) };
         let cause = self.applied();
         self.let_out(cause, Effect::Answer { invocation, outcome: completed.outcome })
@@ -388,6 +406,12 @@ impl Host {
             return Ok(());
         }
         let Some(loaded) = engine::load(&self.state, attempt)? else { return Ok(()) };
+        check!(
+            "component-is-there",
+            self.world.components.contains(&loaded.start.deployment),
+            "{attempt} begins on {}, which was freed",
+            loaded.start.deployment
+        );
         note!(self, "start {attempt} {}", loaded.start.target);
         self.instances.insert(attempt, Instance::new(loaded.start));
         let cause = self.applied();
@@ -411,6 +435,18 @@ impl Host {
     fn turn(&mut self, attempt: AttemptId, take_turn: impl FnOnce(&mut Instance) -> Turn) -> Checked {
         let Some(instance) = self.instances.get_mut(&attempt) else { return Ok(()) };
         let turn = take_turn(instance);
+        let was_told_cancelled = instance.take_told_cancelled();
+        if let Some((from, seen)) = instance.seen_of_kept() {
+            self.world.check_kept(from, seen)?;
+        }
+        if was_told_cancelled && self.is_current(attempt)? {
+            let cancellation = self.state.lifecycle(&attempt.invocation)?.and_then(|it| it.cancellation);
+            check!(
+                "cancellation-is-agreed-on",
+                cancellation.as_ref().is_some_and(|it| it.notified.is_some()),
+                "{attempt} tells its handler of a cancellation that is not in force: {cancellation:?}"
+            );
+        }
         match turn {
             Turn::Went | Turn::Stuck => {}
             Turn::Ended => return self.part(attempt),
@@ -433,6 +469,12 @@ impl Host {
         let is_current = self.is_current(attempt)?;
         let site = Site { attempt, run, seen: entered_with, is_current, mishap };
         note!(self, "execute {attempt} run {} {deed:?}", run.0);
+        check!(
+            "given-up-is-not-executed",
+            !is_current || !self.audit.given_up.contains(&(attempt.invocation, run)),
+            "{attempt} executes run {} ({deed:?}), which its handler had given up",
+            run.0
+        );
         check!(
             "effects-follow-durable-commands",
             self.audit.has_run(attempt, run),

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use holiday_core::attempt::{Attempt, AttemptError, Blocked, News, Op, RunOutcome, Start, Step};
 use holiday_core::event::Event;
-use holiday_core::id::EntryIndex;
+use holiday_core::id::{EntryIndex, InvocationId};
 use holiday_core::value::Outcome;
 
 use crate::guest::{Ask, Guest, Mailbox, Reply};
@@ -28,6 +28,25 @@ pub(crate) struct Instance {
     mail: Mailbox,
     handler: Handler,
     state: Condition,
+    /// How many commands it has asked for.
+    commands: u32,
+    kept: Option<Kept>,
+    /// Whether a wait has told it that it is cancelled, since this was looked at last.
+    was_told_cancelled: bool,
+}
+
+/// What a restarted invocation has kept of another one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) from: InvocationId,
+    commands: u32,
+    /// How much it had seen when it asked for the last of them.
+    pub(crate) seen: Option<usize>,
+}
+
+fn kept(start: &Start) -> Option<Kept> {
+    let latest = start.lineage.last()?;
+    Some(Kept { from: latest.invocation, commands: latest.commands, seen: None })
 }
 
 #[derive(Clone, Debug)]
@@ -60,11 +79,10 @@ pub(crate) enum Turn {
 impl Instance {
     pub(crate) fn new(start: Start) -> Self {
         let mail = Mailbox::default();
-        let attempt_target = start.target.clone();
-        let mut guest = Guest::new(mail.clone(), attempt_target, &start.input);
+        let (target, input, kept) = (start.target.clone(), start.input.clone(), kept(&start));
         let attempt = Attempt::new(start);
+        let guest = Guest::new(mail.clone(), target, &input, &attempt);
         let seed = attempt.random_seed();
-        guest.name = seed[..4].iter().map(|byte| format!("{byte:02x}")).collect();
         let handler = programs::handler(guest);
         let mut instance = Instance {
             attempt,
@@ -74,8 +92,11 @@ impl Instance {
             mail,
             handler,
             state: Condition::Runnable,
+            commands: 0,
+            kept,
+            was_told_cancelled: false,
         };
-        instance.see(&seed);
+        instance.see(&(seed, instance.attempt.invocation()));
         instance
     }
 
@@ -185,7 +206,50 @@ impl Instance {
         self.attempt.poll_event()
     }
 
+    pub(crate) fn take_told_cancelled(&mut self) -> bool {
+        std::mem::take(&mut self.was_told_cancelled)
+    }
+
+    /// All that a restarted handler has seen of what the other one had: the same, if that came so far.
+    pub(crate) fn seen_of_kept(&self) -> Option<(InvocationId, &[u64])> {
+        let kept = self.kept?;
+        Some((kept.from, &self.seen[..kept.seen?]))
+    }
+
+    /// Counts a command before it is asked for.
+    fn count(&mut self, op: &Op) {
+        let is_command = match op {
+            Op::EnterRun(_) | Op::FinishRun { .. } | Op::AbandonRun(_) | Op::Wait { .. } | Op::Take(_) => {
+                false
+            }
+            Op::Call(_)
+            | Op::Send(_)
+            | Op::Sleep { .. }
+            | Op::Run { .. }
+            | Op::Awakeable
+            | Op::CompleteAwakeable { .. }
+            | Op::Signal { .. }
+            | Op::SendSignal { .. }
+            | Op::PromiseGet { .. }
+            | Op::PromisePeek { .. }
+            | Op::PromiseComplete { .. }
+            | Op::Attach { .. }
+            | Op::Output { .. }
+            | Op::Cancel { .. }
+            | Op::GetState { .. }
+            | Op::SetState { .. }
+            | Op::ClearState { .. }
+            | Op::ClearAllState
+            | Op::StateKeys => true,
+        };
+        self.commands += u32::from(is_command);
+        if let Some(kept) = self.kept.as_mut().filter(|it| is_command && it.commands == self.commands) {
+            kept.seen = Some(self.seen.len());
+        }
+    }
+
     fn step(&mut self, op: Op) -> Turn {
+        self.count(&op);
         let is_of_execution = matches!(op, Op::FinishRun { .. } | Op::AbandonRun(_));
         match self.attempt.step(op) {
             Err(error) => Turn::Broken(error),
@@ -218,6 +282,7 @@ impl Instance {
                 Turn::Stuck
             }
             Ok(step) => {
+                self.was_told_cancelled |= matches!(step, Step::Cancelled(_));
                 self.see(&format!("{step:?} at {}", self.attempt.now()));
                 self.reply(Reply::Step(step));
                 Turn::Went

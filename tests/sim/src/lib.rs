@@ -25,13 +25,17 @@ mod dice;
 mod drain;
 pub mod every_crash;
 mod guest;
+mod heirs;
 mod host;
 mod instance;
+mod models;
+mod operators;
 mod oracle;
 mod programs;
 mod requests;
 mod transcript;
 mod violation;
+mod waits;
 mod watch;
 mod world;
 

@@ -10,6 +10,7 @@ use holiday_core::value::Outcome;
 use crate::host::{Host, difference};
 use crate::requests::Request;
 use crate::violation::{Checked, check};
+use crate::waits::Waits;
 use crate::world::Booking;
 
 /// Faults are over, and only operators can change anything: what has not ended waits for one.
@@ -20,6 +21,17 @@ pub(crate) fn at_rest(host: &Host) -> Checked {
             "acknowledged-runs-to-an-end",
             waits_for_an_operator(lifecycle),
             "{id} ({}) is {:?} though nothing happens any more",
+            target_of(host, id),
+            lifecycle.status
+        );
+    }
+    let graph = Waits::of(host)?;
+    for (id, lifecycle) in &lifecycles {
+        let (stuck, is_in_a_circle) = (graph.ends_of(id), !graph.leads_to_an_operator(id));
+        check!(
+            "nobody-waits-in-a-circle",
+            !is_in_a_circle,
+            "{id} ({}) is {:?} and waits, by way of others, for {stuck:?} and for no operator",
             target_of(host, id),
             lifecycle.status
         );
@@ -82,6 +94,12 @@ pub(crate) fn at_end(host: &Host) -> Checked {
         "{}",
         difference(host.state.kv(), host.audit.rows())
     );
+    for (key, _) in host.state.kv().rows() {
+        let is_of_the_live =
+            [Family::Lock, Family::Inbox, Family::Signal, Family::PromiseWaiter, Family::Joined];
+        let is_left = is_of_the_live.iter().any(|family| key[0] == *family as u8);
+        check!("no-row-leaks", !is_left, "row {}:{} is left of nobody", key[0], key[1..].escape_ascii());
+    }
     objects(host)?;
     sagas(host)?;
     trips(host)
@@ -106,6 +124,10 @@ fn sagas(host: &Host) -> Checked {
         let Some(returned) = host.audit.ended.get(owner).and_then(|it| it.returned.as_ref()) else {
             continue;
         };
+        // What was never booked, and undone by somebody who was asked to.
+        if host.audit.created.get(owner).is_some_and(|it| it.target.service == "post") {
+            continue;
+        }
         let expected = match returned {
             Outcome::Success(_) => Booking::Made,
             Outcome::Failure(_) => Booking::Undone,
@@ -117,8 +139,12 @@ fn sagas(host: &Host) -> Checked {
         );
     }
     let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
-    for what in host.world.undone.iter() {
+    for (_, what) in &host.world.undone {
         let Some((name, step)) = what.split_once('-') else { continue };
+        // Whoever goes on with the name of another one has other steps to undo.
+        if host.audit.heirs.has_name(name) {
+            continue;
+        }
         let step: u64 = step.parse().unwrap_or(0);
         let before = latest.insert(name, step);
         check!(
@@ -135,11 +161,7 @@ fn trips(host: &Host) -> Checked {
     for (id, invocation) in host.audit.created.iter().filter(|(_, it)| it.target.service == "trips") {
         let Some(returned) = host.audit.ended.get(id).and_then(|it| it.returned.as_ref()) else { continue };
         let Some(trip) = trip_of(host, id) else { continue };
-        let was_meddled_with = host.audit.created.iter().any(|(id, it)| {
-            it.target.key.as_ref() == Some(&trip)
-                && host.audit.ended.get(id).is_some_and(|ended| ended.returned.is_none() && ended.was_killed)
-        });
-        if was_meddled_with {
+        if was_meddled_with(host, &trip) {
             continue;
         }
         for service in ["flights", "cars", "payments"] {
@@ -160,6 +182,17 @@ fn trips(host: &Host) -> Checked {
     Ok(())
 }
 
+/// Whether an operator has killed a part of the trip, or had one executed again.
+fn was_meddled_with(host: &Host, trip: &str) -> bool {
+    host.audit.created.iter().any(|(id, it)| {
+        let is_part = it.target.key.as_deref() == Some(trip)
+            || it.target.service == "trips" && trip_of(host, id).as_deref() == Some(trip);
+        let was_stopped =
+            host.audit.ended.get(id).is_some_and(|ended| ended.returned.is_none() && ended.was_killed);
+        is_part && (was_stopped || host.audit.heirs.is_heir(id))
+    })
+}
+
 fn trip_of(host: &Host, id: &InvocationId) -> Option<String> {
     let input = host.audit.inputs.get(id)?;
     Some(String::from_utf8_lossy(input).split(' ').next()?.to_owned())
@@ -167,7 +200,8 @@ fn trip_of(host: &Host, id: &InvocationId) -> Option<String> {
 
 /// Retention is over: nothing is left of any invocation.
 pub(crate) fn when_forgotten(host: &Host) -> Checked {
-    for (service, key) in host.audit.objects.keys().filter(|(service, _)| service == "workflow") {
+    let is_workflow = |service: &String| service == "workflow" || service == "approvals";
+    for (service, key) in host.audit.objects.keys().filter(|(service, _)| is_workflow(service)) {
         let values = host.state.object_state(service, key)?;
         check!("no-row-leaks", values.is_empty(), "{service}/{key} is forgotten but holds {values:?}");
     }

@@ -3,8 +3,10 @@
 //! Invariant: what a handler asks for depends on its input, its random name and the answers it gets, on
 //! nothing else. Any attempt can begin it anew.
 
+mod approvals;
 pub(crate) mod holiday;
 pub(crate) mod mixed;
+mod post;
 mod story;
 
 use std::future::Future;
@@ -27,6 +29,7 @@ pub(crate) fn handler(guest: Guest) -> Running {
     Box::pin(async move {
         let answer = match (guest.target.service.as_str(), guest.target.handler.as_str()) {
             ("trips", "reserve") => holiday::trip(&guest).await,
+            ("agency", "book") => holiday::agency(&guest).await,
             ("flights" | "cars" | "payments", "reserve") => holiday::reserve(&guest).await,
             ("flights" | "cars" | "payments", "confirm") => holiday::confirm(&guest).await,
             ("flights" | "cars" | "payments", "cancel") => holiday::cancel(&guest).await,
@@ -34,8 +37,14 @@ pub(crate) fn handler(guest: Guest) -> Running {
             ("counter", "get") => get(&guest).await,
             ("resolver", "resolve") => mixed::resolve(&guest).await,
             ("mixed", "story") => story::tell(&guest).await,
-            ("mixed" | "box" | "workflow", "go") => mixed::go(&guest).await,
-            ("box" | "workflow", "peek") => peek(&guest).await,
+            ("mixed" | "box" | "workflow" | "hasty", "go") => mixed::go(&guest).await,
+            ("box" | "workflow" | "secret", "peek") => peek(&guest).await,
+            ("approvals", "go") => approvals::go(&guest).await,
+            ("approvals" | "workflow", "approve") => approvals::approve(&guest).await,
+            ("approvals" | "workflow", "watch") => approvals::watch(&guest).await,
+            ("post", "send") => post::send(&guest).await,
+            ("post", "wait") => post::wait(&guest).await,
+            ("post", "undo") => post::undo(&guest).await,
             _ => Err(Failure::new(404, format!("no program for {}", guest.target))),
         };
         match answer {
@@ -57,9 +66,38 @@ pub(crate) fn deployment(version: u8, at: Timestamp) -> Deployment {
         service("payments", ServiceKind::Object, &reservations),
         service("counter", ServiceKind::Object, &[("add", Exclusive), ("get", Shared)]),
         service("resolver", ServiceKind::Service, &[("resolve", Exclusive)]),
-        service("mixed", ServiceKind::Service, &[("go", Exclusive), ("story", Exclusive)]),
+        with(
+            service("mixed", ServiceKind::Service, &[("go", Exclusive), ("story", Exclusive)]),
+            Options { journal_retention_ms: Some(JOURNAL_RETENTION_MS), ..Options::default() },
+        ),
         service("box", ServiceKind::Object, &[("go", Exclusive), ("peek", Shared)]),
-        service("workflow", ServiceKind::Workflow, &[("go", WorkflowRun), ("peek", Shared)]),
+        service(
+            "workflow",
+            ServiceKind::Workflow,
+            &[("go", WorkflowRun), ("peek", Shared), ("approve", Shared), ("watch", Shared)],
+        ),
+        with(
+            service(
+                "approvals",
+                ServiceKind::Workflow,
+                &[("go", WorkflowRun), ("approve", Shared), ("watch", Shared)],
+            ),
+            Options { workflow_retention_ms: Some(WORKFLOW_RETENTION_MS), ..Options::default() },
+        ),
+        service(
+            "post",
+            ServiceKind::Service,
+            &[("send", Exclusive), ("wait", Exclusive), ("undo", Exclusive)],
+        ),
+        service("agency", ServiceKind::Service, &[("book", Exclusive)]),
+        with(
+            service("hasty", ServiceKind::Service, &[("go", Exclusive)]),
+            Options { timeout_ms: Some(TIMEOUT_MS), ..Options::default() },
+        ),
+        with(
+            service("secret", ServiceKind::Object, &[("peek", Shared)]),
+            Options { private: Some(true), ..Options::default() },
+        ),
     ];
     let id = DeploymentId::of(&digest);
     Deployment {
@@ -87,6 +125,19 @@ fn service(name: &str, kind: ServiceKind, handlers: &[(&str, HandlerMode)]) -> S
     Service { name: name.to_owned(), kind, handlers, documentation: None, options: Options::default() }
 }
 
+fn with(service: Service, options: Options) -> Service {
+    Service { options, ..service }
+}
+
+/// How long the journals of `mixed` are kept, also of those that succeed.
+const JOURNAL_RETENTION_MS: u64 = 100_000;
+
+/// Short enough that a workflow is forgotten while others still ask for it.
+const WORKFLOW_RETENTION_MS: u64 = 2_000;
+
+/// What `hasty` has.
+const TIMEOUT_MS: u64 = 400;
+
 /// Few enough that invocations pause now and then.
 fn few_retries() -> RetryOptions {
     RetryOptions { initial_interval_ms: Some(50), max_attempts: Some(5), ..RetryOptions::default() }
@@ -101,6 +152,10 @@ async fn add(guest: &Guest) -> Answer {
         "sleep" => guest.sleep(30).await.map(drop)?,
         "run" => guest.run("slow", Deed::Value { failures: 0 }, None).await.map(drop)?,
         "refuse" => guest.run("slow", Deed::Refuse, None).await.map(drop)?,
+        "stuck" => {
+            let what = format!("stuck {}", guest.key());
+            guest.run("stuck", Deed::Undo { what, broken: true }, None).await.map(drop)?;
+        }
         _ => {}
     }
     let count = (count + amount).to_string();

@@ -39,7 +39,7 @@ impl Request {
 
     /// A request of any kind.
     pub(crate) fn draw(dice: &mut Dice, number: usize) -> Self {
-        let mut request = match dice.below(12) {
+        let mut request = match dice.below(18) {
             0..=3 => Request::new(Target::service("mixed", "go"), mixed::input(dice)),
             4 | 5 => {
                 Request::new(Target::keyed("box", format!("b{}", dice.below(2)), "go"), mixed::input(dice))
@@ -58,8 +58,24 @@ impl Request {
                 let id = format!("w{}", dice.below(2));
                 return Request::new(Target::keyed("workflow", id, "go"), mixed::input(dice));
             }
+            11 | 15 | 16 => {
+                let id = format!("a{}", dice.below(2));
+                let (handler, input) = match dice.below(4) {
+                    0 => ("go", dice.below(300).to_string()),
+                    1 => ("approve", (*dice.pick(&["first", "second", "first !no"])).to_owned()),
+                    _ => ("watch", (*dice.pick(&["first", "second"])).to_owned()),
+                };
+                Request::new(Target::keyed("approvals", id, handler), input)
+            }
+            12 => Request::new(Target::service("post", "wait"), dice.below(4).to_string()),
+            13 => {
+                let input = format!("t{number} {}", dice.pick(&holiday::RUN_TYPES));
+                return Request::new(Target::service("agency", "book"), input)
+                    .named(format!("trip-{number}"));
+            }
+            14 => Request::new(Target::service("hasty", "go"), mixed::input(dice)),
             _ => {
-                let target = *dice.pick(&["box", "workflow", "counter"]);
+                let target = *dice.pick(&["box", "workflow", "counter", "secret"]);
                 let handler = if target == "counter" { "get" } else { "peek" };
                 Request::new(Target::keyed(target, "b0", handler), "")
             }
@@ -74,7 +90,9 @@ impl Request {
 
     /// Whether submitting it twice cannot do it twice.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.idempotency_key.is_some() || (self.target.service == "workflow" && self.target.handler == "go")
+        let is_run =
+            matches!(self.target.service.as_str(), "workflow" | "approvals") && self.target.handler == "go";
+        self.idempotency_key.is_some() || is_run
     }
 
     /// The next submission of it.

@@ -2,10 +2,10 @@
 //!
 //! It remembers everything it was told and everything done to it, so that the oracle can compare.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holiday_core::attempt::RunOutcome;
-use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId};
+use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId};
 use holiday_core::value::{Failure, Outcome, Payload};
 
 use crate::violation::{Checked, check};
@@ -58,9 +58,11 @@ pub(crate) struct World {
     pub(crate) executions: u64,
     failures: BTreeMap<(InvocationId, EntryIndex), u32>,
     pub(crate) bookings: BTreeMap<String, (InvocationId, Booking)>,
-    /// The order in which bookings were undone first.
-    pub(crate) undone: Vec<String>,
+    /// The order in which bookings were undone first, and by whom.
+    pub(crate) undone: Vec<(InvocationId, String)>,
     pub(crate) published: Vec<AwakeableId>,
+    /// The components that are on disk.
+    pub(crate) components: BTreeSet<DeploymentId>,
     /// The longest sequence of observations that anything outside depends on.
     seen: BTreeMap<InvocationId, Vec<u64>>,
     pub(crate) accepted: BTreeMap<InvocationId, InvocationId>,
@@ -96,9 +98,9 @@ impl World {
                 RunOutcome::Retryable("cannot be undone now".to_owned())
             }
             Deed::Undo { what, .. } => {
-                let before = self.bookings.insert(what.clone(), (invocation, Booking::Undone));
-                if before.is_some_and(|(_, booking)| booking == Booking::Made) {
-                    self.undone.push(what.clone());
+                let booking = self.bookings.entry(what.clone()).or_insert((invocation, Booking::Undone));
+                if std::mem::replace(&mut booking.1, Booking::Undone) == Booking::Made {
+                    self.undone.push((invocation, what.clone()));
                 }
                 RunOutcome::Success(self.result("undone"))
             }
@@ -131,6 +133,19 @@ impl World {
         if seen.len() > known.len() {
             *known = seen.to_vec();
         }
+        Ok(())
+    }
+
+    /// A handler that was restarted has to see of what it has kept what was seen before.
+    pub(crate) fn check_kept(&self, from: InvocationId, seen: &[u64]) -> Checked {
+        let Some(known) = self.seen.get(&from) else { return Ok(()) };
+        let common = known.len().min(seen.len());
+        check!(
+            "restart-sees-the-same",
+            known[..common] == seen[..common],
+            "a handler restarted from {from} saw something else at observation {} of what it had kept",
+            known.iter().zip(seen).take_while(|(a, b)| a == b).count()
+        );
         Ok(())
     }
 

@@ -27,8 +27,7 @@ pub(super) async fn trip(guest: &Guest) -> Answer {
         Err(failure) => {
             let applied = compensations.len();
             for service in compensations.into_iter().rev() {
-                // A cancellation that comes now does not stop the compensation.
-                while guest.call(Target::keyed(service, trip, "cancel"), "").await.is_err() {}
+                compensate(guest, service, trip).await;
             }
             insist(guest, "notify of the failure", Deed::Value { failures: 0 }).await;
             let message = format!(
@@ -38,6 +37,21 @@ pub(super) async fn trip(guest: &Guest) -> Answer {
             Err(Failure::new(500, message))
         }
     }
+}
+
+/// A cancellation that comes now does not stop the compensation.
+async fn compensate(guest: &Guest, service: &str, trip: &str) {
+    loop {
+        let (pending, _) = guest.begin_shielded_call(Target::keyed(service, trip, "cancel"), "").await;
+        if guest.see_through(pending).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Has a trip reserved. Input: that of the trip.
+pub(super) async fn agency(guest: &Guest) -> Answer {
+    guest.call(Target::service("trips", "reserve"), &guest.input).await
 }
 
 async fn steps(
@@ -52,12 +66,8 @@ async fn steps(
         ("cars", "failCarRentalReservation"),
         ("payments", "failPayment"),
     ] {
-        let reserved = guest.call(Target::keyed(service, trip, "reserve"), fails(failure)).await;
-        // A call that was cancelled may have done its work all the same.
-        if reserved.is_ok() || reserved == Err(Failure::cancelled()) {
-            compensations.push(service);
-        }
-        reserved?;
+        guest.call(Target::keyed(service, trip, "reserve"), fails(failure)).await?;
+        compensations.push(service);
     }
     for (service, failure) in [("flights", "failFlightsConfirmation"), ("cars", "failCarRentalConfirmation")]
     {

@@ -3,10 +3,12 @@
 //! It is a saga: what it books is taken back, in reverse, when it ends in a terminal error.
 
 use holiday_core::id::{AwakeableId, EntryIndex};
+use holiday_core::journal::Named;
 use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
 use holiday_core::value::{Failure, Outcome, Payload};
 
+use super::approvals::approver;
 use super::counter;
 use crate::dice::Dice;
 use crate::guest::{Answer, Guest, Pending};
@@ -55,7 +57,7 @@ struct Mixed<'a> {
 
 impl Mixed<'_> {
     async fn step(&mut self, step: u64) -> Result<(), Failure> {
-        match self.dice.below(16) {
+        match self.dice.below(24) {
             0 | 1 => self.book(step).await,
             2 => self.retry(step).await,
             3 => self.give_up(step).await,
@@ -79,6 +81,11 @@ impl Mixed<'_> {
             10 | 11 => self.all(step).await,
             12 | 13 => self.first(step).await,
             14 => self.cancel_child().await,
+            15 => self.shielded().await,
+            16 | 17 => self.signal(step).await,
+            18 | 19 => self.attach().await,
+            20 => self.look().await,
+            21 => self.promise(step).await,
             _ => self.named().await,
         }
     }
@@ -94,7 +101,22 @@ impl Mixed<'_> {
 
     async fn compensate(&mut self) {
         for (what, broken) in std::mem::take(&mut self.bookings).into_iter().rev() {
-            super::insist(self.guest, "undo", Deed::Undo { what, broken }).await;
+            match self.dice.chance(40) {
+                true => self.have_undone(&what, broken).await,
+                false => super::insist(self.guest, "undo", Deed::Undo { what, broken }).await,
+            }
+        }
+    }
+
+    /// Compensates by a call: it must not be cancelled with its caller.
+    async fn have_undone(&self, what: &str, broken: bool) {
+        let input = format!("{what} {}", if broken { "broken" } else { "" });
+        loop {
+            let undo = Target::service("post", "undo");
+            let (pending, _) = self.guest.begin_shielded_call(undo, &input).await;
+            if self.guest.see_through(pending).await.is_ok() {
+                return;
+            }
         }
     }
 
@@ -140,6 +162,77 @@ impl Mixed<'_> {
         match self.guest.finish(pending).await {
             Ok(answer) => self.learn(Ok(answer)),
             Err(_) => Ok(()),
+        }
+    }
+
+    async fn shielded(&mut self) -> Result<(), Failure> {
+        let (target, input) = self.child();
+        let (pending, _) = self.guest.begin_shielded_call(target, &input).await;
+        match self.guest.finish(pending).await {
+            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            answer => self.learn(answer),
+        }
+    }
+
+    /// Has somebody send it a signal, and waits for that or another one of its name.
+    async fn signal(&mut self, step: u64) -> Result<(), Failure> {
+        let name = format!("s{}", step % 2);
+        let delay_ms = self.dice.chance(50).then(|| self.dice.below(50));
+        let input = format!("{} {name}", self.guest.id);
+        self.guest.send(Target::service("post", "send"), &input, delay_ms, None).await;
+        let mut several = vec![self.guest.begin_signal(&name).await];
+        if self.dice.chance(30) {
+            several.push(self.guest.begin_sleep(20).await);
+        }
+        let (_, answer) = self.guest.first(&mut several).await;
+        self.learn(answer)
+    }
+
+    /// Waits for what it sent one-way, for somebody else's, or for itself, which is refused.
+    async fn attach(&mut self) -> Result<(), Failure> {
+        let named = self.somebody().await;
+        let pending = self.guest.begin_attach(named).await;
+        match self.guest.finish(pending).await {
+            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            answer => self.learn(answer),
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Failure> {
+        let named = self.somebody().await;
+        match self.guest.output(named).await {
+            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            answer => self.learn(answer),
+        }
+    }
+
+    async fn somebody(&mut self) -> Named {
+        match self.dice.below(6) {
+            0 | 1 => {
+                let (target, input) = self.child();
+                let key = self.dice.chance(40).then(|| format!("key-{}", self.dice.below(4)));
+                Named::Id(self.guest.send(target, &input, None, key).await)
+            }
+            2 => Named::IdempotencyKey { target: counter(0), key: format!("add-{}", self.dice.below(3)) },
+            3 => Named::Workflow { service: "workflow".to_owned(), id: format!("w{}", self.dice.below(2)) },
+            4 => Named::Workflow { service: "approvals".to_owned(), id: format!("a{}", self.dice.below(2)) },
+            _ => Named::Id(self.guest.id),
+        }
+    }
+
+    /// In a workflow: has another handler complete a promise, and waits for it.
+    async fn promise(&mut self, step: u64) -> Result<(), Failure> {
+        if self.guest.target.service != "workflow" {
+            return self.attach().await;
+        }
+        let name = format!("p{step}");
+        let delay_ms = self.dice.chance(50).then(|| self.dice.below(50));
+        let value = if self.dice.chance(20) { "!no" } else { "yes" };
+        self.guest.send(approver(self.guest), &format!("{name} {value}"), delay_ms, None).await;
+        let pending = self.guest.begin_promise(&name).await;
+        match self.guest.finish(pending).await {
+            Err(failure) if failure.code == 402 => Ok(()),
+            answer => self.learn(answer),
         }
     }
 
@@ -234,16 +327,17 @@ impl Mixed<'_> {
         }
     }
 
-    /// Somebody to call: never a box from a box, so that nobody waits in a circle.
+    /// Somebody to call. That may be who waits for this one: then the call is refused.
     fn child(&mut self) -> (Target, String) {
-        let is_service = self.guest.target.service == "mixed";
-        if self.depth == 0 || !is_service {
+        if self.depth == 0 {
             return (counter(self.dice.below(3)), self.amount());
         }
         let input = format!("{} {}", self.dice.below(1_000_000), self.depth - 1);
-        match self.dice.chance(50) {
-            true => (Target::service("mixed", "go"), input),
-            false => (Target::keyed("box", format!("b{}", self.dice.below(2)), "go"), input),
+        match self.dice.below(5) {
+            0 | 1 => (Target::service("mixed", "go"), input),
+            2 => (Target::service("hasty", "go"), input),
+            3 if self.dice.chance(20) => (Target::keyed("secret", "x", "peek"), input),
+            _ => (Target::keyed("box", format!("b{}", self.dice.below(2)), "go"), input),
         }
     }
 

@@ -1,0 +1,51 @@
+//! Invocations that were restarted as others, and what these may begin anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holiday_core::id::{EntryIndex, InvocationId};
+use holiday_core::invocation::Invocation;
+use holiday_core::journal::Command;
+
+#[derive(Debug, Default)]
+pub(crate) struct Heirs {
+    heirs: BTreeSet<InvocationId>,
+    /// The random names that more than one of them goes by.
+    names: BTreeSet<String>,
+    /// The callees that an heir may begin again, as its journal has no answer of theirs.
+    owed: BTreeMap<InvocationId, InvocationId>,
+}
+
+impl Heirs {
+    pub(crate) fn add(&mut self, id: InvocationId, invocation: &Invocation) {
+        self.heirs.insert(id);
+        if let Some(origin) = invocation.lineage.first() {
+            let seed = origin.seed.for_guest();
+            self.names.insert(seed[..4].iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+    }
+
+    /// An heir has kept a command; what it calls or sends may begin once more.
+    pub(crate) fn keep(
+        &mut self,
+        id: InvocationId,
+        index: EntryIndex,
+        invocation: &Invocation,
+        command: &Command,
+    ) {
+        if let Command::Call(call) = command {
+            self.owed.insert(invocation.child_id(id, index, &call.target), id);
+        }
+    }
+
+    pub(crate) fn is_heir(&self, id: &InvocationId) -> bool {
+        self.heirs.contains(id)
+    }
+
+    pub(crate) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    pub(crate) fn is_owed(&self, callee: &InvocationId) -> bool {
+        self.owed.contains_key(callee)
+    }
+}

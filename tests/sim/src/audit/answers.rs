@@ -1,0 +1,191 @@
+//! What the world answered: that each answer is the one there had to be, and comes once.
+
+use holiday_core::deployment::HandlerMode;
+use holiday_core::event::{Event, Record};
+use holiday_core::id::{EntryIndex, InvocationId};
+use holiday_core::invocation::OpenCommand;
+use holiday_core::journal::{Command, Notification, NotificationEntry};
+use holiday_core::value::Outcome;
+
+use crate::models::PromiseName;
+use crate::violation::{Checked, Violation, check};
+
+use super::Audit;
+use super::rows::*;
+
+impl Audit {
+    pub(super) fn see_notification(
+        &mut self,
+        record: &Record,
+        id: InvocationId,
+        entry: NotificationEntry,
+    ) -> Checked {
+        let (command, outcome) = match entry.notification {
+            Notification::Completed { command, outcome } => (command, outcome),
+            Notification::NotReady { command } => return self.see_not_ready((id, command)),
+            Notification::Cancelled { .. } => return Ok(()),
+        };
+        let asked = self.commands.get(&(id, command)).cloned();
+        let Some(asked) = asked else {
+            return Err(Violation::new(
+                "answered-once",
+                format!("{id} got an answer to no command {command:?}"),
+            ));
+        };
+        let is_inherited = matches!(record.event, Event::RestartAsNew(_));
+        match is_inherited {
+            true => self.see_inherited((id, command), &asked.command, &outcome)?,
+            false => self.see_answer((id, command), &asked.command, &outcome)?,
+        }
+        if let Command::Sleep { duration_ms, .. } = asked.command
+            && !is_inherited
+        {
+            let due = asked.at.plus_millis(duration_ms);
+            check!("timer-is-never-early", entry.at >= due, "{id} slept until {} and not {due}", entry.at);
+        }
+        if let Command::Call(call) = &asked.command {
+            let caller = self.created.get(&id).expect("it has a journal");
+            let callee = caller.child_id(id, command, &call.target);
+            let returned = self.ended.get(&callee).and_then(|ended| ended.returned.as_ref());
+            check!(
+                "caller-gets-the-outcome",
+                is_inherited || returned.is_none_or(|returned| *returned == outcome),
+                "{callee} returned {returned:?}, its caller {id} was told {outcome:?}"
+            );
+        }
+        let before = self.answered.insert((id, command), outcome);
+        check!("answered-once", before.is_none(), "command {} of {id} was answered again", command.0);
+        Ok(())
+    }
+
+    /// What others had to do with an answer.
+    pub(super) fn see_answer(
+        &mut self,
+        place: (InvocationId, EntryIndex),
+        asked: &Command,
+        outcome: &Outcome,
+    ) -> Checked {
+        self.answers.insert(place, outcome.clone());
+        match asked {
+            Command::Signal { name } => check!(
+                "one-signal-one-wait",
+                self.signals.is_waiting(place, name),
+                "command {} of {} got a signal for which it did not wait",
+                place.1.0,
+                place.0
+            ),
+            Command::PromiseGet { name } | Command::PromisePeek { name } => {
+                self.promises.check_answer(&self.promise(&place.0, name), outcome)?;
+            }
+            _ => {}
+        }
+        let open = self.lifecycles.get(&place.0).and_then(|it| it.open.get(&place.1));
+        if let Some(OpenCommand::Joined { invocation }) = open {
+            let ended = self.ended.get(invocation);
+            check!(
+                "attached-get-the-outcome",
+                ended.is_some_and(|it| it.returned.as_ref().is_none_or(|returned| returned == outcome)),
+                "{} waited for {invocation}, which ended as {ended:?}, and was told {outcome:?}",
+                place.0
+            );
+        }
+        Ok(())
+    }
+
+    /// A restarted invocation has the answers of the other one.
+    pub(super) fn see_inherited(
+        &mut self,
+        place: (InvocationId, EntryIndex),
+        asked: &Command,
+        outcome: &Outcome,
+    ) -> Checked {
+        if let Command::Signal { name } = asked {
+            self.signals.inherit(place, name);
+        }
+        check!(
+            "restart-sees-the-same",
+            // What had no answer is asked again, and may be answered at once.
+            self.subject
+                .is_some_and(|from| self.answered.get(&(from, place.1)).is_none_or(|it| it == outcome)),
+            "the answer of command {} of {} is not that of {:?}",
+            place.1.0,
+            place.0,
+            self.subject
+        );
+        Ok(())
+    }
+
+    /// What a handler looked at has no outcome yet.
+    pub(super) fn see_not_ready(&mut self, place: (InvocationId, EntryIndex)) -> Checked {
+        if let Some(Command::PromisePeek { name }) = self.commands.get(&place).map(|entry| &entry.command) {
+            let name = self.promise(&place.0, name);
+            check!(
+                "promise-never-changes",
+                !self.promises.is_completed(&name),
+                "{name:?} is completed, but {} was told that it is not",
+                place.0
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn promise(&self, id: &InvocationId, name: &str) -> PromiseName {
+        let (service, key) = object_of(self.created.get(id).expect("it has a journal"));
+        (service, key, name.to_owned())
+    }
+
+    /// Does to the model what a recorded command should do to the state.
+    pub(super) fn model(&mut self, id: InvocationId, index: EntryIndex, command: &Command) -> Checked {
+        let invocation = self.created.get(&id).expect("it asks for something").clone();
+        let is_refused = matches!(self.answers.get(&(id, index)), Some(Outcome::Failure(_)));
+        match command {
+            Command::Call(it) if !is_refused => {
+                self.check_child(&id, index, &it.target, it.idempotency_key.as_deref(), &invocation)
+            }
+            Command::Send(it) => {
+                self.check_child(&id, index, &it.target, it.idempotency_key.as_deref(), &invocation)
+            }
+            Command::GetState { key, value } if invocation.mode != HandlerMode::Shared => {
+                let modelled = self.objects.get(&object_of(&invocation)).and_then(|object| object.get(key));
+                check!(
+                    "state-equals-model",
+                    modelled == value.as_ref(),
+                    "{id} ({}) read '{key}' as {value:?}, it is {modelled:?}",
+                    invocation.target
+                );
+                Ok(())
+            }
+            Command::SetState { key, value } => {
+                let object = object_of(&invocation);
+                if invocation.target.service == "counter" {
+                    *self.adds.entry(object.clone()).or_default() += amount(self.inputs.get(&id));
+                }
+                self.objects.entry(object).or_default().insert(key.clone(), value.clone());
+                Ok(())
+            }
+            Command::ClearState { key } => {
+                self.objects.entry(object_of(&invocation)).or_default().remove(key);
+                Ok(())
+            }
+            Command::ClearAllState => {
+                self.objects.entry(object_of(&invocation)).or_default().clear();
+                Ok(())
+            }
+            Command::Call(_)
+            | Command::Sleep { .. }
+            | Command::Run { .. }
+            | Command::Awakeable
+            | Command::CompleteAwakeable { .. }
+            | Command::Signal { .. }
+            | Command::SendSignal { .. }
+            | Command::PromiseGet { .. }
+            | Command::PromisePeek { .. }
+            | Command::PromiseComplete { .. }
+            | Command::Attach { .. }
+            | Command::Output { .. }
+            | Command::Cancel { .. }
+            | Command::GetState { .. }
+            | Command::StateKeys { .. } => Ok(()),
+        }
+    }
+}

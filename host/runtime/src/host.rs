@@ -105,6 +105,9 @@ pub struct Host {
 impl Host {
     /// Opens the data directory, recovers what is in it, and opens both doors.
     pub async fn start(config: Config) -> Result<Host, HostError> {
+        if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+            tracing::warn!(%endpoint, "telemetry.otlp-endpoint is set, but this version sends no traces yet");
+        }
         let metrics = Metrics::new(config.data_dir.clone());
         let wasm_config = wasm_config(&config, metrics.clone())?;
         let (ingress_listener, ingress_addr) = bind("ingress", config.ingress).await?;

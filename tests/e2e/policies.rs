@@ -58,10 +58,11 @@ async fn outcomes_are_kept_as_long_as_is_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_journal_is_kept_as_long_as_is_said() {
     let host = TestHost::start(Setup::guests(&["probe"])).await;
-    for (path, status) in [("/Policies/journal_retention", 200), ("/Probe/nothing", 404)] {
-        let id = host.ingress().post_empty(path).await.invocation_id.expect("an id");
-        assert_eq!(host.admin().get(&format!("/invocations/{id}")).await.status, status, "{path}");
-    }
+    let kept = host.ingress().post_empty("/Policies/journal_retention").await.invocation_id.expect("an id");
+    let journal = host.admin().get(&format!("/invocations/{kept}/journal")).await.ok();
+    assert_eq!(journal["entries"][0]["command"], "sleep 'a nap' 1 ms", "{journal}");
+    let forgotten = host.ingress().post_empty("/Probe/nothing").await.invocation_id.expect("an id");
+    assert_eq!(host.admin().get(&format!("/invocations/{forgotten}")).await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

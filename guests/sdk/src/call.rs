@@ -155,8 +155,8 @@ impl<T> Call<T> {
     /// Records a one-way invocation.
     ///
     /// It is an invocation of its own: it is not cancelled with this one. One that cannot be delivered, say because
-    /// there is no such handler, is dropped; this handler's journal shows it. To [attach](Invocation::attach) to it when
-    /// it may have ended, give it an [idempotency key](Self::idempotency_key), so that its outcome is kept.
+    /// there is no such handler, is dropped; this handler's journal shows it. Its outcome is kept for an hour for those who
+    /// [attach](Invocation::attach), or for as long as that of its [idempotency key](Self::idempotency_key).
     ///
     /// # Errors
     ///

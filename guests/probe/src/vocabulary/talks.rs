@@ -41,8 +41,7 @@ pub(crate) async fn calls(stage: &mut Stage) -> Result<(), Error> {
 pub(crate) async fn sends(stage: &mut Stage) -> Result<(), Error> {
     let ctx = **stage;
     let probe = ProbeClient::new(&ctx);
-    let sent: Invocation<Value> =
-        probe.echo(&json!(1)).idempotency_key(format!("sends/{}", stage.key)).send()?;
+    let sent: Invocation<Value> = probe.echo(&json!(1)).send()?;
     stage.own("sent", sent.id().to_owned()).await?;
     let later = probe.sleep(&Ms { ms: 1 }).header("x-a", "b").send_after(Duration::from_millis(200))?;
     let late_answer: Durable<u64> = later.attach();

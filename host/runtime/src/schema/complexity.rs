@@ -12,39 +12,42 @@ const NOT_FOLLOWED: [&str; 3] = ["$dynamicRef", "$recursiveRef", "$id"];
 
 /// Returns how many schemas one value is held against one within the other, at most.
 pub(super) fn depth(root: &Value) -> Result<usize, SchemaError> {
-    let mut survey = Survey { root, seen: BTreeSet::new(), checks_left: SCHEMA_CHECKS_MAX, depth: 0 };
-    survey.look_at(root, true)?;
+    let mut survey = Survey { root, checks_left: SCHEMA_CHECKS_MAX, depth: 0 };
+    // They are told apart by where they are in memory. A chain of them may be long, so this is no recursion.
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
+    while let Some(schema) = waiting.pop() {
+        if let Value::Object(object) = schema
+            && seen.insert(std::ptr::from_ref(schema))
+        {
+            survey.look_at(schema, object, &mut waiting)?;
+        }
+    }
     Ok(survey.depth)
 }
 
 struct Survey<'a> {
     root: &'a Value,
-    /// Schemas that were looked at; they are told apart by where they are in memory.
-    seen: BTreeSet<*const Value>,
     checks_left: usize,
     /// The deepest that was found.
     depth: usize,
 }
 
 impl<'a> Survey<'a> {
-    /// Looks at a schema and all below it.
-    fn look_at(&mut self, schema: &'a Value, is_root: bool) -> Result<(), SchemaError> {
-        if !self.seen.insert(schema) {
-            return Ok(());
-        }
-        let Value::Object(object) = schema else { return Ok(()) };
-        let not_followed =
-            NOT_FOLLOWED.iter().find(|it| object.contains_key(**it) && !(is_root && **it == "$id"));
-        if let Some(keyword) = not_followed {
+    /// Looks at a schema; those that it leads to wait for their turn.
+    fn look_at(
+        &mut self,
+        schema: &'a Value,
+        object: &'a Map<String, Value>,
+        waiting: &mut Vec<&'a Value>,
+    ) -> Result<(), SchemaError> {
+        let is_root = std::ptr::eq(schema, self.root);
+        let is_not_followed = |it: &&str| object.contains_key(*it) && !(is_root && *it == "$id");
+        if let Some(keyword) = NOT_FOLLOWED.into_iter().find(is_not_followed) {
             return Err(SchemaError::NotFollowed { keyword });
         }
         self.hold(schema, &mut Vec::new())?;
-        if let Some(target) = self.target(object)? {
-            self.look_at(target, false)?;
-        }
-        for (_, below) in subschemas(object) {
-            self.look_at(below, false)?;
-        }
+        waiting.extend(self.target(object)?);
+        waiting.extend(subschemas(object).map(|(_, within)| within));
         Ok(())
     }
 

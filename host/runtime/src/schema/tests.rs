@@ -247,6 +247,16 @@ fn schemas_that_take_too_long() {
     assert!(matches!(Schema::compile(&tangled), Err(SchemaError::TooManyChecks)));
 }
 
+#[test]
+fn definitions_may_lead_from_one_to_the_next_for_long() {
+    let next = |at: usize| json!({"properties": {"x": {"$ref": format!("#/$defs/d{}", at + 1)}}});
+    let mut defs: serde_json::Map<String, Value> =
+        (0..3_000).map(|at| (format!("d{at}"), next(at))).collect();
+    defs.insert("d3000".to_owned(), json!({"type": "integer"}));
+    let schema = compile(&json!({"$ref": "#/$defs/d0", "$defs": defs}));
+    assert!(matches!(schema.check(&nested(100), CHECK_STEPS_MAX), Verdict::Fits));
+}
+
 /// A body of objects in each other.
 fn nested(levels: usize) -> String {
     format!("{}7{}", r#"{"x": "#.repeat(levels), "}".repeat(levels))

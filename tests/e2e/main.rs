@@ -14,6 +14,7 @@ mod http;
 mod kill;
 mod ledger;
 mod observability;
+mod openapi;
 mod policies;
 mod replay;
 mod shutdown;

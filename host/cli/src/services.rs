@@ -1,4 +1,4 @@
-//! `services`: what can be invoked now, and under which policies.
+//! `services`: what can be invoked now, how, and under which policies.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ enum Verb {
     List(List),
     Describe(Describe),
     Configure(Configure),
+    Openapi(Openapi),
 }
 
 /// List all services with their latest revision
@@ -44,6 +45,19 @@ struct Describe {
 
     #[arg(long, help = JSON)]
     json: bool,
+
+    #[command(flatten)]
+    admin: Admin,
+}
+
+/// Print what callers can ask of a service, or of all, as an OpenAPI document
+///
+/// The paths are those of the ingress. Handlers that are private are left out. What operators can ask of the
+/// admin door, it says itself at `/openapi.json`.
+#[derive(Debug, Args)]
+struct Openapi {
+    /// The service's name; all of them if it is left out
+    name: Option<String>,
 
     #[command(flatten)]
     admin: Admin,
@@ -84,6 +98,7 @@ impl Services {
             Verb::List(it) => it.execute().await,
             Verb::Describe(it) => it.execute().await,
             Verb::Configure(it) => it.execute().await,
+            Verb::Openapi(it) => it.execute().await,
         }
     }
 }
@@ -117,6 +132,18 @@ impl Describe {
         let client = self.admin.client()?;
         let answer = client.json(client.request(Method::GET, &["services", &self.name])).await?;
         show(&answer, self.json);
+        Ok(())
+    }
+}
+
+impl Openapi {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        let path = match &self.name {
+            Some(name) => vec!["services", name.as_str(), "openapi"],
+            None => vec!["services", "openapi"],
+        };
+        print_json(&client.json(client.request(Method::GET, &path)).await?);
         Ok(())
     }
 }

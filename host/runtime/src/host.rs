@@ -133,6 +133,7 @@ impl Host {
             rehearsal,
             component_bytes_max: config.limits.component.0,
             version: env!("CARGO_PKG_VERSION"),
+            ingress_url: format!("http://{ingress_addr}"),
             metrics: metrics.clone(),
         };
         let callers = ingress::router(handle.clone(), ingress_config(&config.limits), metrics.clone());

@@ -12,6 +12,7 @@ pub mod ingress;
 pub mod log;
 pub mod metrics;
 mod nearest;
+mod openapi;
 pub mod policy;
 pub mod registrar;
 mod schema;

@@ -14,6 +14,7 @@ use holiday_core::value::Outcome;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::error::Error;
 use super::model::{self, OutcomeModel, time};
@@ -53,8 +54,9 @@ impl Stage {
 }
 
 /// What is absent does not concern its status.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Invocation)]
 pub(super) struct InvocationModel {
     id: String,
     target: String,
@@ -108,15 +110,18 @@ pub(super) struct InvocationModel {
     #[serde(skip_serializing_if = "Option::is_none")]
     restarted_from: Option<String>,
     #[serde(flatten)]
+    #[schema(value_type = Details)]
     details: Option<Details>,
 }
 
 /// What only the look at one invocation shows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Details {
+    #[schema(required = false)]
     headers: Vec<(String, String)>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     input: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<OutcomeModel>,
@@ -135,19 +140,22 @@ struct Details {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lineage: Vec<AncestorModel>,
     /// What was in force when it was accepted, and still is for it.
+    #[schema(value_type = Value, required = false)]
     policy: HandlerOptions,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = LastFailure)]
 struct FailureModel {
     message: String,
     count: u32,
     first_at: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = FailingRun)]
 struct FailingRunModel {
     index: u32,
     failures: u32,
@@ -157,15 +165,16 @@ struct FailingRunModel {
 }
 
 /// That it was asked to stop.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Cancellation)]
 struct CancellationModel {
     reason: String,
     /// Whether its journal says so; not before its own calls have ended.
     is_told: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct JournalSize {
     commands: u32,
@@ -178,14 +187,16 @@ struct JournalSize {
 }
 
 /// How many signals were sent to it, and how many of them nobody has waited for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Signals)]
 struct SignalsModel {
     sent: u32,
     kept: u32,
 }
 
 /// An invocation that asked for the commands before `commands`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Ancestor)]
 struct AncestorModel {
     invocation: String,
     commands: u32,

@@ -8,6 +8,7 @@ use holiday_core::state::{Kv, State, StoreError};
 use holiday_core::target::Target;
 use http::{StatusCode, Uri};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::Error;
 use super::invocation::{InvocationModel, Stage};
@@ -23,11 +24,21 @@ const PAGE_DEFAULT: usize = 100;
 const STATUSES: [&str; 7] =
     ["scheduled", "inboxed", "running", "suspended", "backing-off", "paused", "completed"];
 
-const FILTERS: [&str; 7] = ["service", "handler", "key", "status", "deployment", "limit", "cursor"];
+/// What a listing is asked with.
+pub(super) const FILTERS: [(&str, &str); 7] = [
+    ("service", "Those of this service."),
+    ("handler", "Those of this handler."),
+    ("key", "Those of this object key or workflow id."),
+    ("status", "Those that are in this status."),
+    ("deployment", "Those that run on this deployment."),
+    ("limit", "How many are shown on one page."),
+    ("cursor", "Where the page begins: what the one before has as its end."),
+];
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Page {
+#[schema(as = Invocations)]
+pub(super) struct Page {
     invocations: Vec<InvocationModel>,
     /// Where the next page begins; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +82,7 @@ struct Filter {
 impl Filter {
     /// Reads the filter, the rows it concerns, and how many invocations are wanted.
     fn read(query: Option<&str>) -> Result<(Filter, Rows, usize), Error> {
-        let mut parameters = Parameters::read(query, &FILTERS)?;
+        let mut parameters = Parameters::read(query, &FILTERS.map(|(name, _)| name))?;
         let filter = Filter {
             service: parameters.take("service"),
             handler: parameters.take("handler"),

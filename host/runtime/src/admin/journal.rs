@@ -13,6 +13,7 @@ use holiday_core::value::Outcome;
 use http::{StatusCode, Uri};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::error::Error;
 use super::invocation::Stage;
@@ -20,9 +21,9 @@ use super::model::{self, OutcomeModel, raw, time};
 use super::request::{Parameters, malformed};
 use super::{Admin, JOURNAL_PAGE_MAX, PAYLOAD_SHOWN_BYTES_MAX, QUERY_ROWS_MAX, Shared};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Journal {
+pub(super) struct Journal {
     invocation: String,
     commands: u32,
     notifications: u32,
@@ -37,7 +38,8 @@ struct Journal {
     next_from: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JournalEntry)]
 struct EntryModel {
     index: u32,
     at: Option<String>,
@@ -46,12 +48,14 @@ struct EntryModel {
     /// The command in a few words.
     command: String,
     #[serde(flatten)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     details: BTreeMap<&'static str, Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     completion: Option<CompletionModel>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Completion)]
 struct CompletionModel {
     /// Its place among all answers.
     position: u32,

@@ -12,6 +12,7 @@ mod invocations;
 mod journal;
 mod listing;
 mod model;
+mod openapi;
 mod request;
 mod resume;
 mod services;
@@ -83,6 +84,8 @@ pub struct AdminPorts {
     pub component_bytes_max: usize,
     /// The version of the host.
     pub version: &'static str,
+    /// Where callers are served, for those who read what they can ask.
+    pub ingress_url: String,
     pub metrics: Metrics,
 }
 
@@ -146,12 +149,15 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/health", get(health::health))
         .route("/version", get(health::version))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::of_admin))
         .route("/deployments", get(deployments::list).post(deployments::register))
         .route("/deployments/{id}", get(deployments::describe))
         .route("/endpoints", get(deployments::list_endpoints).post(deployments::register))
         .route("/endpoints/{id}", get(deployments::describe))
         .route("/services", get(services::list))
+        .route("/services/openapi", get(openapi::of_services))
         .route("/services/{service}", get(services::describe).patch(services::configure))
+        .route("/services/{service}/openapi", get(openapi::of_service))
         .route("/services/{service}/handlers", get(services::handlers))
         .route("/services/{service}/handlers/{handler}", get(services::handler))
         .route("/invocations", get(invocations::list))

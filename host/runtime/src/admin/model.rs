@@ -1,5 +1,6 @@
 //! What operators see, as JSON. Names of fields are camel case.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use axum::response::{IntoResponse as _, Response};
@@ -13,6 +14,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::error::Error;
 use crate::driver::Catalog;
@@ -30,8 +32,9 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Deployment)]
 pub(super) struct DeploymentModel {
     id: String,
     digest: String,
@@ -48,7 +51,7 @@ pub(super) struct DeploymentModel {
     pub(super) in_flight: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ServiceSummary {
     pub(super) name: String,
@@ -57,7 +60,7 @@ pub(super) struct ServiceSummary {
     handlers: Vec<HandlerSummary>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct HandlerSummary {
     name: String,
     ty: &'static str,
@@ -92,7 +95,8 @@ impl DeploymentModel {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Endpoint)]
 pub(super) struct EndpointModel {
     id: String,
     uri: String,
@@ -100,7 +104,7 @@ pub(super) struct EndpointModel {
     services: Vec<EndpointService>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct EndpointService {
     name: String,
     revision: u32,
@@ -125,8 +129,9 @@ fn revision(service: &Service, deployment: &Deployment, all: &[Deployment], cata
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Service)]
 pub(super) struct ServiceModel {
     name: String,
     revision: u32,
@@ -137,8 +142,9 @@ pub(super) struct ServiceModel {
     handlers: Vec<HandlerModel>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Handler)]
 pub(super) struct HandlerModel {
     name: String,
     ty: &'static str,
@@ -150,14 +156,17 @@ pub(super) struct HandlerModel {
     output: Option<MediaModel>,
     /// What is in force for new invocations; absent from listings.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     policy: Option<HandlerOptions>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Media)]
 struct MediaModel {
     content_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Value>)]
     schema: Option<Box<RawValue>>,
 }
 
@@ -218,6 +227,23 @@ fn handler_type(mode: HandlerMode) -> &'static str {
 pub(super) enum OutcomeModel {
     Success(Box<RawValue>),
     Failure { code: u16, message: String },
+}
+
+impl ToSchema for OutcomeModel {
+    fn name() -> Cow<'static, str> {
+        "Outcome".into()
+    }
+}
+
+impl PartialSchema for OutcomeModel {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        let object = utoipa::openapi::ObjectBuilder::new;
+        let failure = object().property("code", u16::schema()).property("message", String::schema());
+        let failure = failure.required("code").required("message");
+        let success = object().property("success", serde_json::Value::schema()).required("success");
+        let failure = object().property("failure", failure).required("failure");
+        utoipa::openapi::OneOfBuilder::new().item(success).item(failure).into()
+    }
 }
 
 impl OutcomeModel {

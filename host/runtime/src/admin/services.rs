@@ -106,7 +106,7 @@ async fn shown(admin: &Admin, service: String) -> Result<Response, Error> {
 }
 
 /// The latest revision of a service, with the policies that are in force for it.
-async fn find(admin: &Admin, service: String) -> Result<(Revision, Option<Route>), Error> {
+pub(super) async fn find(admin: &Admin, service: String) -> Result<(Revision, Option<Route>), Error> {
     let name = service.clone();
     let found = admin.query(move |state| Ok((state.revision(&name)?, state.route(&name)?))).await?;
     match found {

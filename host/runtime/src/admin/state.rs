@@ -9,15 +9,18 @@ use holiday_core::engine::Refusal;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::error::Error;
 use super::request::malformed;
 use super::{Shared, model};
 
-#[derive(Serialize)]
-struct ObjectState {
+#[derive(Serialize, ToSchema)]
+#[schema(as = State)]
+pub(super) struct ObjectState {
     service: String,
     key: String,
+    #[schema(value_type = BTreeMap<String, Value>)]
     state: BTreeMap<String, Box<RawValue>>,
 }
 

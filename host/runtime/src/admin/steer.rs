@@ -9,6 +9,7 @@ use holiday_core::event::RestartAsNew;
 use holiday_core::id::InvocationId;
 use http::{StatusCode, Uri};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::Error;
 use super::request::{Parameters, malformed};
@@ -16,12 +17,12 @@ use super::{Admin, Shared, model, resume};
 use crate::unique::Unique;
 
 /// What may stand behind the id in the path.
-const VERBS: &str = "cancel, kill, pause, resume, purge, restart-as-new";
+pub(super) const VERBS: [&str; 6] = ["cancel", "kill", "pause", "resume", "purge", "restart-as-new"];
 
 /// Which invocation it was done to, whatever id the path had.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Done {
+pub(super) struct Done {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     new_invocation_id: Option<String>,
@@ -63,7 +64,7 @@ pub(super) async fn operate(
             done.new_invocation_id = Some(new.to_string());
         }
         _ => {
-            let message = format!("'{verb}' is not done to an invocation; these are: {VERBS}");
+            let message = format!("'{verb}' is not done to an invocation; these are: {}", VERBS.join(", "));
             return Err(Error::not_found(ErrorCode::UnknownPath, message));
         }
     }

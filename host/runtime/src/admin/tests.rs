@@ -60,11 +60,12 @@ impl Rehearsal for Fits {
 
 fn ports(registrar: Arc<Known>) -> AdminPorts {
     let (rehearsal, metrics) = (Arc::new(Fits), Metrics::default());
-    AdminPorts { registrar, rehearsal, component_bytes_max: 256, version: "0.1.0", metrics }
+    let ingress_url = "http://127.0.0.1:8080".to_owned();
+    AdminPorts { registrar, rehearsal, component_bytes_max: 256, version: "0.1.0", ingress_url, metrics }
 }
 
 /// Both doors: that of the operators is below `/admin`.
-fn both_doors(handle: Handle) -> Router {
+pub(super) fn both_doors(handle: Handle) -> Router {
     doors(handle, ports(Arc::default()))
 }
 

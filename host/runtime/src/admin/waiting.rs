@@ -7,13 +7,15 @@ use holiday_core::invocation::{Asker, Invocation, Lifecycle, OpenCommand, RunRet
 use holiday_core::journal::Command;
 use holiday_core::state::{Kv, State, StoreError, key};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::OPEN_SHOWN_MAX;
 use super::invocation::Stage;
 use super::model::time;
 
 /// A command without an answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OpenCommand)]
 pub(super) struct OpenModel {
     index: u32,
     /// The command in a few words.
@@ -22,7 +24,7 @@ pub(super) struct OpenModel {
     waits_for: WaitsFor,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(tag = "waitsFor", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum WaitsFor {
     /// How this one ends.
@@ -54,7 +56,8 @@ enum WaitsFor {
 }
 
 /// A command in the journal of another invocation.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Command)]
 pub(super) struct CommandModel {
     invocation: String,
     index: u32,

@@ -54,3 +54,17 @@ pub(crate) fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = (P
     // A dependency may also be a list of names.
     direct.chain(named).filter(|(_, it)| it.is_object() || it.is_boolean())
 }
+
+/// The same, to be changed.
+pub(crate) fn subschemas_mut(schema: &mut Map<String, Value>) -> impl Iterator<Item = &mut Value> {
+    schema.iter_mut().flat_map(|(name, value)| match (is_in(&DIRECT, name), is_in(&NAMED, name), value) {
+        (true, _, Value::Array(several)) => several.iter_mut().collect(),
+        (true, _, one) => vec![one],
+        (false, true, Value::Object(schemas)) => schemas.values_mut().collect(),
+        (false, ..) => Vec::new(),
+    })
+}
+
+fn is_in(keywords: &[(&str, Place)], name: &str) -> bool {
+    keywords.iter().any(|(keyword, _)| *keyword == name)
+}

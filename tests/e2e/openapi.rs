@@ -1,0 +1,68 @@
+//! The documents of real services are what OpenAPI 3.1 says they are, and name what can be asked.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Setup, TestHost};
+
+/// Fails with all that is wrong with a document.
+fn assert_valid(name: &str, document: &Value) {
+    let meta_schema = include_str!("../openapi/openapi-3.1.json");
+    let meta_schema = serde_json::from_str(meta_schema).expect("JSON");
+    let validator = jsonschema::options().offline().build(&meta_schema).expect("a schema");
+    let wrong: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{name}: {}", wrong.join("\n"));
+}
+
+async fn printed(host: &TestHost, args: &[&str]) -> Value {
+    let output = host.run(args).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_asked_is_described() {
+    let guests = ["probe", "flights", "cars", "payments", "trips"];
+    let host = TestHost::start(Setup::guests(&guests)).await;
+    let all = printed(&host, &["services", "openapi"]).await;
+    assert_valid("all services", &all);
+    assert_eq!(all, host.admin().get("/services/openapi").await.ok());
+    assert_eq!(all["servers"][0]["url"], format!("http://{}", host.ingress_address()));
+    assert_valid("the admin door", &host.admin().get("/openapi.json").await.ok());
+
+    let services = host.admin().get("/services").await.ok();
+    for service in services["services"].as_array().expect("services") {
+        let name = service["name"].as_str().expect("a name");
+        let document = printed(&host, &["svc", "openapi", name]).await;
+        assert_valid(name, &document);
+        let described: BTreeSet<&str> =
+            document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
+        let key = if service["ty"] == "Service" { "" } else { "/{key}" };
+        for handler in service["handlers"].as_array().expect("handlers") {
+            let path = format!("/{name}{key}/{}", handler["name"].as_str().expect("a name"));
+            assert!(described.contains(path.as_str()), "{path} is not described");
+            assert!(described.contains(format!("{path}/send").as_str()), "{path}/send is not described");
+            assert!(all["paths"].get(&path).is_some(), "{path} is not described with all others");
+        }
+    }
+    let unknown = host.run(&["services", "openapi", "nobody"]).await;
+    assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_is_described_in_the_words_of_its_author() {
+    let host = TestHost::start(Setup::guests(&["probe"])).await;
+    let document = printed(&host, &["services", "openapi", "Probe"]).await;
+    let echo = &document["paths"]["/Probe/echo"]["post"];
+    assert_eq!(echo["summary"], "Answers with its input.");
+    let call = &document["paths"]["/Probe/call"]["post"];
+    let input = &call["requestBody"]["content"]["application/json"]["schema"];
+    assert_eq!(input, &json!({ "$ref": "#/components/schemas/Outgoing" }));
+    let schemas = &document["components"]["schemas"];
+    let target = &schemas["Outgoing"]["properties"]["target"];
+    assert_eq!(target, &json!({ "$ref": "#/components/schemas/Address" }));
+    assert_eq!(schemas["Address"]["required"], json!(["service", "handler"]));
+    assert!(document["paths"]["/Probe/nothing"].get("get").is_some(), "it takes no body");
+}

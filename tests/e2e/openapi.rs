@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Setup, TestHost};
+use crate::http::send;
 
 /// Fails with all that is wrong with a document.
 fn assert_valid(name: &str, document: &Value) {
@@ -46,6 +48,11 @@ async fn what_can_be_asked_is_described() {
             assert!(described.contains(format!("{path}/send").as_str()), "{path}/send is not described");
             assert!(all["paths"].get(&path).is_some(), "{path} is not described with all others");
         }
+    }
+    for (path, item) in all["paths"].as_object().expect("paths").iter().filter(|(it, _)| it.starts_with("/restate/")) {
+        let method = if item.get("get").is_some() { Method::GET } else { Method::POST };
+        let answer = send(host.ingress().request(method, &path.replace(['{', '}'], ""))).await.expect("an answer");
+        assert!(!answer.body.contains("HH0048"), "there is nothing at {path}");
     }
     let unknown = host.run(&["services", "openapi", "nobody"]).await;
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,7 +133,7 @@ impl Host {
             rehearsal,
             component_bytes_max: config.limits.component.0,
             version: env!("CARGO_PKG_VERSION"),
-            ingress_url: format!("http://{ingress_addr}"),
+            ingress_url: url(ingress_addr),
             metrics: metrics.clone(),
         };
         let callers = ingress::router(handle.clone(), ingress_config(&config.limits), metrics.clone());
@@ -255,6 +255,16 @@ fn guest_config<'a>(
     hosts: impl Iterator<Item = &'a String>,
 ) -> Result<GuestConfig, HostError> {
     Ok(GuestConfig { env, allowed_hosts: AllowedHosts::parse(hosts)? })
+}
+
+/// Where those on this machine reach a door.
+fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, address.port()))
 }
 
 async fn bind(door: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostError> {

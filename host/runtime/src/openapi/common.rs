@@ -179,23 +179,11 @@ pub(super) fn paths_of_the_host() -> Map<String, Value> {
         let path = format!("/restate/invocation/{way}");
         paths.extend(outcome_paths(&path, &parameters, HOST, &path, &json!(true)));
     }
-    for (verb, what, content) in [
-        ("resolve", "Resolves an awakeable with a value.", "application/json"),
-        ("reject", "Rejects an awakeable, with the reason as text.", "text/plain"),
-    ] {
-        let id = path_parameter("id", "The id of an awakeable: `awk_…`.");
-        let schema = if verb == "resolve" { json!(true) } else { json!({ "type": "string" }) };
-        let operation = json!({
-            "tags": [HOST], "operationId": format!("awakeables/{verb}"), "summary": what,
-            "requestBody": { "content": { content: { "schema": schema } } },
-            "responses": with_errors(
-                json!({ "202": { "description": "It is recorded." } }),
-                &["400", "404", "413", "415", "500", "503"],
-            ),
-        });
-        let path = format!("/restate/awakeables/{{id}}/{verb}");
-        paths.insert(path, json!({ "parameters": [id], "post": operation }));
-    }
+    let awakeable = json!([path_parameter("id", "The id of an awakeable: `awk_…`.")]);
+    paths.extend(completion_paths("/restate/awakeables/{id}", &awakeable, "an awakeable"));
+    let name = path_parameter("name", "The name by which the handler waits for it.");
+    let signal = json!([refer("parameters", "InvocationId"), name]);
+    paths.extend(completion_paths("/restate/invocation/{invocationId}/signals/{name}", &signal, "a signal"));
     let ready = json!({ "200": { "description": "The host is ready." } });
     let health = json!({
         "tags": [HOST], "operationId": "health", "summary": "Says whether the host is ready.",
@@ -203,6 +191,24 @@ pub(super) fn paths_of_the_host() -> Map<String, Value> {
     });
     paths.insert("/restate/health".to_owned(), json!({ "get": health }));
     paths
+}
+
+/// The two ways to answer a handler that waits for `what`: with a value, or with a reason why there is none.
+fn completion_paths(path: &str, parameters: &Value, what: &str) -> [(String, Value); 2] {
+    let operation = |verb: &str, summary: String, content: &str, schema: Value| {
+        let accepted = json!({ "202": { "description": "It is recorded." } });
+        let operation = json!({
+            "tags": [HOST], "operationId": format!("{path}/{verb}"), "summary": summary,
+            "requestBody": { "content": { content: { "schema": schema } } },
+            "responses": with_errors(accepted, &["400", "404", "409", "413", "415", "500", "503"]),
+        });
+        (format!("{path}/{verb}"), json!({ "parameters": parameters, "post": operation }))
+    };
+    let text = json!({ "type": "string" });
+    [
+        operation("resolve", format!("Resolves {what} with a value."), "application/json", json!(true)),
+        operation("reject", format!("Rejects {what}, with the reason as text."), "text/plain", text),
+    ]
 }
 
 /// The two ways to the outcome of an invocation that `path` names: wait for it, or look whether it is there.

@@ -123,16 +123,18 @@ fn operations() {
     check_operations(
         &of_all(&[], SERVER, "0.1.0"),
         expect![[r#"
-        POST /restate/awakeables/{id}/reject (id) 202 400 404 413 415 500 503
-        POST /restate/awakeables/{id}/resolve (id) 202 400 404 413 415 500 503
-        GET /restate/health () 200 503
-        GET /restate/invocation/{invocationId}/attach (InvocationId) 200 400 404 409 500 503 default
-        GET /restate/invocation/{invocationId}/output (InvocationId) 200 400 404 409 470 500 503 default
-        GET /restate/invocation/{service}/{handler}/{idempotencyKey}/attach (service, handler, idempotencyKey) 200 400 404 409 500 503 default
-        GET /restate/invocation/{service}/{handler}/{idempotencyKey}/output (service, handler, idempotencyKey) 200 400 404 409 470 500 503 default
-        GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/attach (service, Key, handler, idempotencyKey) 200 400 404 409 500 503 default
-        GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/output (service, Key, handler, idempotencyKey) 200 400 404 409 470 500 503 default
-    "#]],
+            POST /restate/awakeables/{id}/reject (id) 202 400 404 409 413 415 500 503
+            POST /restate/awakeables/{id}/resolve (id) 202 400 404 409 413 415 500 503
+            GET /restate/health () 200 503
+            GET /restate/invocation/{invocationId}/attach (InvocationId) 200 400 404 409 500 503 default
+            GET /restate/invocation/{invocationId}/output (InvocationId) 200 400 404 409 470 500 503 default
+            POST /restate/invocation/{invocationId}/signals/{name}/reject (InvocationId, name) 202 400 404 409 413 415 500 503
+            POST /restate/invocation/{invocationId}/signals/{name}/resolve (InvocationId, name) 202 400 404 409 413 415 500 503
+            GET /restate/invocation/{service}/{handler}/{idempotencyKey}/attach (service, handler, idempotencyKey) 200 400 404 409 500 503 default
+            GET /restate/invocation/{service}/{handler}/{idempotencyKey}/output (service, handler, idempotencyKey) 200 400 404 409 470 500 503 default
+            GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/attach (service, Key, handler, idempotencyKey) 200 400 404 409 500 503 default
+            GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/output (service, Key, handler, idempotencyKey) 200 400 404 409 470 500 503 default
+        "#]],
     );
 }
 

@@ -345,8 +345,17 @@ fn socket_inodes(pid: u32) -> BTreeSet<String> {
 
 /// The resident memory of a process, in KiB.
 pub(crate) fn resident_kib(pid: u32) -> u64 {
+    memory_kib(pid, "VmRSS:")
+}
+
+/// The most that it ever was.
+pub(crate) fn peak_kib(pid: u32) -> u64 {
+    memory_kib(pid, "VmHWM:")
+}
+
+fn memory_kib(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the host runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel tells");
     line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }
 

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -10,11 +11,16 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
     pub(crate) invocation_id: Option<String>,
 }
 
 impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
@@ -124,10 +130,11 @@ fn is_passing(answer: &Answer) -> bool {
     )
 }
 
-async fn send(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+/// Sends a request once.
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
     let response = request.send().await?;
     let status = response.status().as_u16();
-    let invocation_id =
-        response.headers().get("x-restate-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    Ok(Answer { status, invocation_id, body: response.text().await? })
+    let headers = response.headers().clone();
+    let invocation_id = headers.get("x-restate-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    Ok(Answer { status, headers, invocation_id, body: response.text().await? })
 }

@@ -1,5 +1,6 @@
 //! Exercises every part of the host, one handler each, for the host's own tests.
 
+mod clients;
 mod entropy;
 mod gate;
 mod hostile;
@@ -18,6 +19,8 @@ holiday_sdk::export!(
     policies::Policies,
     policies::Brief,
     gate::Gate,
+    clients::Clients,
+    clients::QueryWork,
     vocabulary::Vocabulary,
     vocabulary::keyed::VocabularyObject,
     vocabulary::keyed::VocabularyWorkflow

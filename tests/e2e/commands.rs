@@ -1,22 +1,8 @@
 //! The commands against a running host, as a user types them.
 
-use std::process::Output;
-
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, TestHost, guest, holiday_host, output};
-
-/// Standard output of a command that succeeded.
-#[track_caller]
-fn stdout(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).expect("text")
-}
-
-async fn run_json(host: &TestHost, args: &[&str]) -> Value {
-    let text = stdout(&host.run(&[args, &["--json"]].concat()).await);
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
+use crate::harness::{Setup, TestHost, guest, holiday_host, output, same_again, stdout};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_is_registered_and_called() {
@@ -31,7 +17,7 @@ async fn a_component_is_registered_and_called() {
     let listed = stdout(&host.run(&["deployments", "list"]).await);
     let id = listed.split_whitespace().find(|word| word.starts_with("dp_")).expect("a deployment");
     assert!(stdout(&host.run(&["dp", "describe", id]).await).contains("sha256:"));
-    assert_eq!(run_json(&host, &["dp", "describe", id]).await["id"], id);
+    assert_eq!(host.run_json(&["dp", "describe", id]).await["id"], id);
     let services = stdout(&host.run(&["svc", "list"]).await);
     assert!(services.contains("ProbeWorkflow") && services.contains("workflow"), "{services}");
 
@@ -55,7 +41,7 @@ async fn a_component_is_registered_and_called() {
     stdout(&host.run(&["call", "ProbeObject/a/b/set", value]).await);
     assert_eq!(
         stdout(&host.run(&["kv", "get", "ProbeObject", "a/b"]).await),
-        "State:\n Service  ProbeObject\n Key      a/b\n\n KEY           VALUE\n package-info  {\"at\":\"sea\"}\n"
+        "State:\n Service  ProbeObject\n Key      a/b\n\n KEY           VALUE\n package-info  {\n                 \"at\": \"sea\"\n               }\n"
     );
 }
 
@@ -107,11 +93,7 @@ async fn a_new_component_takes_over_while_the_old_one_finishes() {
     let mut host = TestHost::start(Setup::guests(&["probe"])).await;
     let (old, old_awakeable) = wait_for_awakeable(&host, "old").await;
 
-    // The same services with other bytes: a custom section makes the difference.
-    let mut bytes = std::fs::read(guest("probe")).expect("it is built");
-    bytes.extend_from_slice(b"\0\x05\x04next");
-    let file = host.data_dir().with_file_name("next.wasm");
-    std::fs::write(&file, bytes).expect("a temporary file");
+    let file = same_again(&guest("probe"), host.folder());
     stdout(&host.run(&["dp", "register", file.to_str().expect("a path")]).await);
     let (new, new_awakeable) = wait_for_awakeable(&host, "new").await;
 

@@ -91,7 +91,11 @@ async fn inputs_that_do_not_fit() {
         let words = [".target.handler is 7, not a string", ".headers[0][1] is 1, not a string"];
         check(&door.post(path, &wrong).await, "400 HH0004 ingress", &words);
         let in_envelope = json!({ "request": { "target": { "service": "Probe" } } });
-        check(&door.post(path, &in_envelope).await, "400 HH0004 ingress", &[r#".target lacks the field "handler""#]);
+        check(
+            &door.post(path, &in_envelope).await,
+            "400 HH0004 ingress",
+            &[r#".target lacks the field "handler""#],
+        );
     }
     let unread = json!({ "request": 1, "headers": {} });
     check(&door.post("/Probe/sleep", &unread).await, "400 HH0032 ingress", &["'headers'"]);
@@ -121,8 +125,16 @@ async fn requests_that_a_handler_does_not_take() {
 async fn what_does_not_exist() {
     let host = probe().await;
     let door = host.ingress();
-    check(&door.post_empty("/Prob/nothing").await, "404 HH0001 ingress", &["'Prob'", "did you mean 'Probe'?"]);
-    check(&door.post_empty("/Probe/nothin").await, "404 HH0002 ingress", &["'nothin'", "did you mean 'nothing'?"]);
+    check(
+        &door.post_empty("/Prob/nothing").await,
+        "404 HH0001 ingress",
+        &["'Prob'", "did you mean 'Probe'?"],
+    );
+    check(
+        &door.post_empty("/Probe/nothin").await,
+        "404 HH0002 ingress",
+        &["'nothin'", "did you mean 'nothing'?"],
+    );
     check(&door.get("/").await, "404 HH0048 ingress", &["'/'"]);
     for verb in ["attach", "output"] {
         let invocation = door.get(&format!("/restate/invocation/{NOBODY}/{verb}")).await;
@@ -221,7 +233,8 @@ async fn an_outcome_that_is_not_there_yet() {
     let host = probe().await;
     let door = host.ingress();
     let waits = door.send_empty("/Gate/g/run").await;
-    for path in [format!("/restate/invocation/{waits}/output"), "/restate/workflow/Gate/g/output".to_owned()] {
+    for path in [format!("/restate/invocation/{waits}/output"), "/restate/workflow/Gate/g/output".to_owned()]
+    {
         check(&door.get(&path).await, "470 HH0019 ingress", &[&waits, "attach"]);
     }
     door.post_empty("/Gate/g/open").await.ok();
@@ -237,7 +250,11 @@ async fn failures_of_handlers() {
     let failed = door.post("/Probe/fail_terminal", &teapot).await;
     check(&failed, "418 HH0015 invocation", &["short and stout"]);
     assert!(failed.invocation_id.is_some(), "it was an invocation");
-    check(&door.post("/Probe/run_terminal", &json!("no seats")).await, "500 HH0015 invocation", &["no seats"]);
+    check(
+        &door.post("/Probe/run_terminal", &json!("no seats")).await,
+        "500 HH0015 invocation",
+        &["no seats"],
+    );
     // Also for those who come later.
     let sent = door.send("/Probe/fail_terminal", &teapot).await;
     check(&door.attach(&sent).await, "418 HH0015 invocation", &["short and stout"]);
@@ -247,7 +264,8 @@ async fn failures_of_handlers() {
 async fn a_trace_reaches_the_handler() {
     let host = probe().await;
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let request = host.ingress().request(Method::POST, "/Probe/invocation").header("traceparent", traceparent);
+    let request =
+        host.ingress().request(Method::POST, "/Probe/invocation").header("traceparent", traceparent);
     let seen = send(request.header("x-restate-id", "forged")).await.expect("an answer").ok();
     let headers = seen["headers"].as_array().expect("headers");
     assert!(headers.contains(&json!(["traceparent", traceparent])), "{headers:?}");

@@ -187,6 +187,11 @@ impl TestHost {
         command
     }
 
+    /// A folder that goes with the host.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -230,11 +235,22 @@ impl TestHost {
 
     /// Runs a command of the binary against this host's doors.
     pub(crate) async fn run(&self, args: &[&str]) -> Output {
+        output(self.client(args)).await
+    }
+
+    /// Runs a command that reads, and takes its answer as JSON.
+    pub(crate) async fn run_json(&self, args: &[&str]) -> Value {
+        let text = stdout(&self.run(&[args, &["--json"]].concat()).await);
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// A command against this host's doors, for the caller to run.
+    pub(crate) fn client(&self, args: &[&str]) -> Command {
         let mut command = holiday_host();
         command.args(args);
         command.env("HOLIDAY_ADMIN", format!("http://{}", self.admin));
         command.env("HOLIDAY_INGRESS", format!("http://{}", self.ingress));
-        output(command).await
+        command
     }
 
     /// All values of an object, by key.
@@ -305,6 +321,32 @@ impl Drop for TestHost {
             drop(process.wait());
         }
     }
+}
+
+/// Standard output of a command that succeeded.
+#[track_caller]
+pub(crate) fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+/// What a command that failed says, beginning with its code.
+#[track_caller]
+pub(crate) fn failure(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let error = text.lines().find_map(|line| line.strip_prefix("error["));
+    error.unwrap_or_else(|| panic!("no error in {text}")).to_owned()
+}
+
+/// A component with the same services as another one, and other bytes.
+pub(crate) fn same_again(component: &Path, folder: &Path) -> PathBuf {
+    let mut bytes = std::fs::read(component).expect("it is built");
+    // A custom section makes the difference.
+    bytes.extend_from_slice(b"\0\x05\x04next");
+    let file = folder.join("next.wasm");
+    std::fs::write(&file, bytes).expect("a temporary file");
+    file
 }
 
 /// Runs a command to its end without blocking the test's other tasks.

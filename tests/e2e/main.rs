@@ -18,6 +18,7 @@ mod ledger;
 mod npm_client;
 mod observability;
 mod openapi;
+mod operators;
 mod policies;
 mod replay;
 mod shutdown;

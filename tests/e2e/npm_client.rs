@@ -54,7 +54,9 @@ async fn the_client_of_restate_works_unmodified() {
 /// Fetches the client as the lock file has it, and returns the folder to run the script in.
 fn install() -> Option<PathBuf> {
     if !is_there("node") || !is_there("npm") {
-        eprintln!("SKIPPED: node and npm are needed to run the client of Restate; install them and test again");
+        eprintln!(
+            "SKIPPED: node and npm are needed to run the client of Restate; install them and test again"
+        );
         return None;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");

@@ -49,9 +49,12 @@ async fn what_can_be_asked_is_described() {
             assert!(all["paths"].get(&path).is_some(), "{path} is not described with all others");
         }
     }
-    for (path, item) in all["paths"].as_object().expect("paths").iter().filter(|(it, _)| it.starts_with("/restate/")) {
+    for (path, item) in
+        all["paths"].as_object().expect("paths").iter().filter(|(it, _)| it.starts_with("/restate/"))
+    {
         let method = if item.get("get").is_some() { Method::GET } else { Method::POST };
-        let answer = send(host.ingress().request(method, &path.replace(['{', '}'], ""))).await.expect("an answer");
+        let answer =
+            send(host.ingress().request(method, &path.replace(['{', '}'], ""))).await.expect("an answer");
         assert!(!answer.body.contains("HH0048"), "there is nothing at {path}");
     }
     let unknown = host.run(&["services", "openapi", "nobody"]).await;

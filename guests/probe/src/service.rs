@@ -142,6 +142,11 @@ impl Probe {
         Ok(answer.await?)
     }
 
+    /// Answers with the value of a signal.
+    async fn signal(ctx: Context, input: Name) -> Result<Value, Error> {
+        Ok(ctx.signal(&input.name).await?)
+    }
+
     async fn complete_awakeable(ctx: Context, input: Completion) -> Result<(), Error> {
         match input.error {
             Some(error) => Ok(ctx.reject_awakeable(&input.id, error)?),

@@ -2,6 +2,7 @@
 
 use holiday_core::error::ErrorCode;
 use reqwest::{Method, RequestBuilder, Response, Url};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::failure::{Failure, Result};
@@ -53,13 +54,16 @@ impl Client {
 
     /// Sends it and reads the answer as JSON; an empty answer is null.
     pub(crate) async fn json(&self, request: RequestBuilder) -> Result<Value> {
+        self.read(request).await
+    }
+
+    /// Sends it and reads from the answer what is wanted of it.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T> {
         let response = self.send(request).await?;
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&body).map_err(|error| {
-            Failure::new(ErrorCode::Internal, format!("the host's answer is no JSON: {error}"))
+        let body = if body.is_empty() { &b"null"[..] } else { &body };
+        serde_json::from_slice(body).map_err(|error| {
+            Failure::new(ErrorCode::Internal, format!("the host's answer is not what it should be: {error}"))
         })
     }
 

@@ -1,17 +1,18 @@
 //! `deployments`: components that the host has accepted and keeps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, confirm};
 use crate::failure::{Failure, Result};
-use crate::output::{cell, print_fields, print_json, print_table};
+use crate::hosting::parse_pair;
+use crate::output::{cell, print, print_fields, print_json, print_table};
 
-/// Register, list and describe deployments
+/// Register, list, describe and remove deployments
 #[derive(Debug, Args)]
 pub(crate) struct Deployments {
     #[command(subcommand)]
@@ -23,6 +24,7 @@ enum Verb {
     Register(Register),
     List(List),
     Describe(Describe),
+    Remove(Remove),
 }
 
 /// Make a component the latest revision of its services
@@ -38,9 +40,17 @@ struct Register {
     #[arg(long)]
     name: Option<String>,
 
-    /// Register it although it takes away what callers of the services rely on
+    /// Register it although its services lose handlers that callers may rely on
     #[arg(long)]
     force: bool,
+
+    /// Say what would be registered, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// A note for those who look at it later; can be given many times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    metadata: Vec<(String, String)>,
 
     #[arg(long, help = JSON)]
     json: bool,
@@ -73,14 +83,38 @@ struct Describe {
     admin: Admin,
 }
 
+/// Take deployments away: their services take no new calls
+///
+/// Invocations that began on it finish on it, and then it is freed. If it is the latest of a service, that service is gone
+/// until a component that has it is registered again.
+#[derive(Debug, Args)]
+#[command(visible_alias = "rm")]
+struct Remove {
+    /// The deployments' ids (dp_…)
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+
+    /// Free it at once, and pause its invocations
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    admin: Admin,
+}
+
 pub(crate) const JSON: &str = "Print the host's answer as JSON";
 
 impl Deployments {
-    pub(crate) async fn execute(self) -> Result<()> {
+    /// `yes`: what destroys was confirmed on the command line.
+    pub(crate) async fn execute(self, yes: bool) -> Result<()> {
         match self.verb {
             Verb::Register(it) => it.execute().await,
             Verb::List(it) => it.execute().await,
             Verb::Describe(it) => it.execute().await,
+            Verb::Remove(it) => {
+                confirm(&format!("Removing {}", it.ids.join(", ")), yes)?;
+                it.execute().await
+            }
         }
     }
 }
@@ -94,14 +128,8 @@ impl Register {
         for path in &self.components {
             let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
             eprintln!("Registering {} …", path.display());
-            let mut request = client.request(Method::POST, &["deployments"]);
-            let stem = path.file_stem().and_then(|stem| stem.to_str());
-            if let Some(name) = self.name.as_deref().or(stem) {
-                request = request.query(&[("name", name)]);
-            }
-            if self.force {
-                request = request.query(&[("force", "true")]);
-            }
+            let query = self.query(path);
+            let request = client.request(Method::POST, &["deployments"]).query(&query);
             let request = request.header(CONTENT_TYPE, "application/wasm").body(bytes);
             let answer = client.json(request).await?;
             if self.json {
@@ -118,6 +146,19 @@ impl Register {
     }
 }
 
+impl Register {
+    fn query(&self, path: &Path) -> Vec<(&str, String)> {
+        let mut query = vec![("force", self.force.to_string()), ("dry_run", self.dry_run.to_string())];
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        query.extend(self.name.as_deref().or(stem).map(|name| ("name", name.to_owned())));
+        if !self.metadata.is_empty() {
+            let notes = self.metadata.iter().map(|(name, value)| (name.clone(), value.as_str()));
+            query.push(("metadata", Value::from_iter(notes).to_string()));
+        }
+        query
+    }
+}
+
 impl List {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
@@ -126,8 +167,12 @@ impl List {
             print_json(&answer);
             return Ok(());
         }
-        let rows = items(&answer, "deployments").iter().flat_map(service_rows).collect();
-        print_table(&["DEPLOYMENT", "SERVICE", "REVISION"], rows, "There are no deployments.");
+        let row = |deployment: &Value| {
+            let state = if is_draining(deployment) { "draining" } else { "active" };
+            service_rows(deployment).into_iter().map(move |row| [row, vec![state.to_owned()]].concat())
+        };
+        let rows = items(&answer, "deployments").iter().flat_map(row).collect();
+        print_table(&["DEPLOYMENT", "SERVICE", "REVISION", "STATE"], rows, "There are no deployments.");
         Ok(())
     }
 }
@@ -147,12 +192,49 @@ impl Describe {
             ("Digest", field("digest")),
             ("Origin", field("uri")),
             ("Registered", field("createdAt")),
-            ("In flight", field("inFlight")),
+            ("Notes", pairs(&answer["metadata"], "\n")),
+            ("State", if is_draining(&answer) { "draining" } else { "active" }.to_owned()),
+            ("In flight", in_flight(&answer)),
         ]);
+        print("");
         let rows = items(&answer, "services").iter().map(service_fields).collect();
         print_table(&["SERVICE", "REVISION", "KIND", "HANDLERS"], rows, "It has no services.");
         Ok(())
     }
+}
+
+impl Remove {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        let force = [("force", self.force)];
+        for id in &self.ids {
+            let answer =
+                client.json(client.request(Method::DELETE, &["deployments", id]).query(&force)).await?;
+            match answer["isFreed"].as_bool() {
+                Some(true) => eprintln!("Removed {id}"),
+                _ => eprintln!("Draining {id}: {} invocations have to end first", answer["inFlight"]),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_draining(deployment: &Value) -> bool {
+    deployment["isDraining"].as_bool() == Some(true)
+}
+
+/// How many invocations have not ended, and what they do.
+fn in_flight(deployment: &Value) -> String {
+    match pairs(&deployment["inFlightByStatus"], ", ") {
+        by_status if by_status.is_empty() => cell(&deployment["inFlight"]),
+        by_status => format!("{} ({by_status})", deployment["inFlight"]),
+    }
+}
+
+/// The members of an object, such as `running 2`.
+fn pairs(object: &Value, separator: &str) -> String {
+    let members = object.as_object().into_iter().flatten();
+    members.map(|(name, value)| format!("{name} {}", cell(value))).collect::<Vec<_>>().join(separator)
 }
 
 /// The list in an answer, be it the answer itself or its field `name`.

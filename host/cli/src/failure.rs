@@ -32,6 +32,12 @@ impl Failure {
         Failure::new(ErrorCode::FileUnreadable, format!("cannot {doing} {}: {error}", path.display()))
     }
 
+    /// Says more about it.
+    pub(crate) fn and(mut self, more: impl fmt::Display) -> Self {
+        self.message = format!("{}; {more}", self.message);
+        self
+    }
+
     /// Prints the failure for people and returns what the process exits with.
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("{self}");

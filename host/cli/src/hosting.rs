@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use holiday_core::deployment::{Revision, ServiceKind};
 use holiday_runtime::config::{Flag, Loaded, Sources};
-use holiday_runtime::host::Host;
+use holiday_runtime::host::{Change, Host};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,7 +40,7 @@ pub(crate) struct Hosting {
     admin: Option<String>,
 
     /// A variable that all guests see as their configuration; can be given many times
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_env)]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     env: Vec<(String, String)>,
 
     /// A host that run steps may send HTTP requests to; can be given many times, in place of `allow-hosts`
@@ -56,7 +56,8 @@ pub(crate) struct Hosting {
     log: Option<String>,
 }
 
-fn parse_env(text: &str) -> std::result::Result<(String, String), String> {
+/// Reads NAME=VALUE; the command line parser calls it.
+pub(crate) fn parse_pair(text: &str) -> std::result::Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("it is not NAME=VALUE".to_owned()),
@@ -105,7 +106,11 @@ pub(crate) async fn register(host: &Host, components: &[PathBuf]) -> Result<()> 
         let registered = registered?;
         let services: Vec<&str> =
             registered.deployment.services.iter().map(|service| service.name.as_str()).collect();
-        let how = if registered.is_new { "Registered" } else { "Unchanged" };
+        let how = match registered.change {
+            Change::New => "Registered",
+            Change::Again => "Registered again",
+            Change::None => "Unchanged",
+        };
         eprintln!("{how} {} as {}: {}", path.display(), registered.deployment.id, services.join(", "));
     }
     Ok(())

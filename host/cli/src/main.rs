@@ -18,6 +18,7 @@ mod hosting;
 mod invocations;
 mod logging;
 mod output;
+mod pretty;
 mod serve;
 mod services;
 mod state;
@@ -84,10 +85,10 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Dev(it) => it.execute().await,
         Command::Build(it) => it.execute().await,
         Command::Call(it) => it.execute().await,
-        Command::Deployments(it) => it.execute().await,
+        Command::Deployments(it) => it.execute(cli.yes).await,
         Command::Services(it) => it.execute().await,
         Command::Invocations(it) => it.execute(cli.yes).await,
-        Command::State(it) => it.execute().await,
+        Command::State(it) => it.execute(cli.yes).await,
         Command::Config(it) => it.execute(),
         Command::Bench(it) => it.execute().await,
         Command::Explain(it) => it.execute(),

@@ -1,15 +1,28 @@
 //! `state`: what an object or a workflow remembers.
 
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
+use holiday_core::error::ErrorCode;
 use reqwest::Method;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::admin::Admin;
+use crate::admin::{Admin, confirm};
+use crate::client::Client;
 use crate::deployments::JSON;
-use crate::failure::Result;
-use crate::output::{print, print_fields, print_json, print_table};
+use crate::failure::{Failure, Result};
+use crate::output::{print, print_fields, print_table};
+use crate::pretty::pretty;
 
-/// Read the state of an object or a workflow
+/// How often one value is set anew when others change the state at the same time.
+const PUT_ROUNDS_MAX: u32 = 5;
+
+/// Read and change the state of an object or a workflow
+///
+/// A handler that runs would overwrite a change: while one does, it is refused. Pause it first, or wait.
 #[derive(Debug, Args)]
 pub(crate) struct State {
     #[command(subcommand)]
@@ -19,16 +32,26 @@ pub(crate) struct State {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Get(Get),
+    Put(Put),
+    Clear(Clear),
+    Edit(Edit),
 }
 
-/// Print all values of one key
+/// Which state is meant.
 #[derive(Debug, Args)]
-struct Get {
+struct Object {
     /// The object or the workflow
     service: String,
 
     /// The object key or workflow id
     key: String,
+}
+
+/// Print all values of one key
+#[derive(Debug, Args)]
+struct Get {
+    #[command(flatten)]
+    object: Object,
 
     #[arg(long, help = JSON)]
     json: bool,
@@ -37,24 +60,207 @@ struct Get {
     admin: Admin,
 }
 
+/// Set one value; or with --file, put a whole state in place of the one before
+#[derive(Debug, Args)]
+struct Put {
+    #[command(flatten)]
+    object: Object,
+
+    /// The name of the value
+    #[arg(requires = "value", required_unless_present = "file")]
+    name: Option<String>,
+
+    /// The value, as JSON
+    #[arg(value_name = "JSON")]
+    value: Option<String>,
+
+    /// A file with all values as one JSON object; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    admin: Admin,
+}
+
+/// Remove all values of one key
+#[derive(Debug, Args)]
+struct Clear {
+    #[command(flatten)]
+    object: Object,
+
+    #[command(flatten)]
+    admin: Admin,
+}
+
+/// Change a state in your editor
+///
+/// The editor is that of VISUAL or EDITOR. If the state changes while you write, yours is not taken, and kept in a file.
+#[derive(Debug, Args)]
+struct Edit {
+    #[command(flatten)]
+    object: Object,
+
+    #[command(flatten)]
+    admin: Admin,
+}
+
+/// Values by their names, each as it was written.
+type Values = BTreeMap<String, Box<RawValue>>;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ObjectState {
+    version: String,
+    state: Values,
+}
+
 impl State {
-    pub(crate) async fn execute(self) -> Result<()> {
-        let Verb::Get(get) = self.verb;
-        let client = get.admin.client()?;
-        let answer = client.json(client.request(Method::GET, &["state", &get.service, &get.key])).await?;
-        if get.json {
-            print_json(&answer);
+    /// `yes`: what destroys was confirmed on the command line.
+    pub(crate) async fn execute(self, yes: bool) -> Result<()> {
+        match self.verb {
+            Verb::Get(it) => it.execute().await,
+            Verb::Put(it) => it.execute().await,
+            Verb::Clear(it) => {
+                confirm(&format!("Clearing the state of {}/{}", it.object.service, it.object.key), yes)?;
+                it.execute().await
+            }
+            Verb::Edit(it) => it.execute().await,
+        }
+    }
+}
+
+impl Object {
+    fn path(&self) -> [&str; 3] {
+        ["state", &self.service, &self.key]
+    }
+
+    async fn get(&self, client: &Client) -> Result<ObjectState> {
+        client.read(client.request(Method::GET, &self.path())).await
+    }
+
+    /// Replaces the state; with a version, only that one. Returns the new version.
+    async fn put(&self, client: &Client, state: &Values, version: Option<&str>) -> Result<String> {
+        #[derive(Serialize)]
+        struct Replacement<'a> {
+            state: &'a Values,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            version: Option<&'a str>,
+        }
+
+        let request = client.request(Method::PUT, &self.path()).json(&Replacement { state, version });
+        let stored: ObjectState = client.read(request).await?;
+        Ok(stored.version)
+    }
+
+    fn stored(&self, version: &str) {
+        eprintln!("Stored the state of {}/{}, now version {version}", self.service, self.key);
+    }
+}
+
+impl Get {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        if self.json {
+            let shown: Box<RawValue> = client.read(client.request(Method::GET, &self.object.path())).await?;
+            print(&pretty(shown.get()));
             return Ok(());
         }
+        let ObjectState { state, .. } = self.object.get(&client).await?;
         print("State:");
-        print_fields(&[("Service", get.service), ("Key", get.key)]);
+        print_fields(&[("Service", self.object.service), ("Key", self.object.key)]);
         print("");
-        print_table(&["KEY", "VALUE"], rows(&answer), "No values.");
+        let rows = state.into_iter().map(|(name, value)| vec![name, pretty(value.get())]).collect();
+        print_table(&["KEY", "VALUE"], rows, "No values.");
         Ok(())
     }
 }
 
-fn rows(answer: &Value) -> Vec<Vec<String>> {
-    let Some(values) = answer["state"].as_object() else { return Vec::new() };
-    values.iter().map(|(key, value)| vec![key.clone(), value.to_string()]).collect()
+impl Put {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        let version = match (&self.name, &self.value, &self.file) {
+            (Some(name), Some(value), _) => set(&client, &self.object, name, value).await?,
+            (_, _, Some(file)) => {
+                let state = read_values(&read_file(file)?)?;
+                self.object.put(&client, &state, None).await?
+            }
+            (_, _, None) => return Err(Failure::misuse("name a value, or give all with --file")),
+        };
+        self.object.stored(&version);
+        Ok(())
+    }
+}
+
+/// Sets one value and leaves the others as they are, also when somebody else changes them at the same time.
+async fn set(client: &Client, object: &Object, name: &str, value: &str) -> Result<String> {
+    let value: Box<RawValue> = serde_json::from_str(value).map_err(|error| {
+        Failure::misuse(format!("'{value}' is no JSON: {error}; a text is \"in quotes\""))
+    })?;
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        let ObjectState { version, mut state } = object.get(client).await?;
+        state.insert(name.to_owned(), value.clone());
+        match object.put(client, &state, Some(&version)).await {
+            Err(failure) if failure.code == ErrorCode::StateChanged && rounds < PUT_ROUNDS_MAX => {}
+            stored => return stored,
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String> {
+    if path != Path::new("-") {
+        return std::fs::read_to_string(path).map_err(|error| Failure::file("read", path, &error));
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn read_values(text: &str) -> Result<Values> {
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("that is no JSON object with a value for each name: {error}");
+        Failure::new(ErrorCode::MalformedBody, message)
+    })
+}
+
+impl Clear {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        client.send(client.request(Method::DELETE, &self.object.path())).await?;
+        eprintln!("Cleared the state of {}/{}", self.object.service, self.object.key);
+        Ok(())
+    }
+}
+
+impl Edit {
+    async fn execute(self) -> Result<()> {
+        let client = self.admin.client()?;
+        let ObjectState { version, state } = self.object.get(&client).await?;
+        let before = pretty(&serde_json::to_string(&state).expect("texts can be written")) + "\n";
+        let after = edit::edit_with_builder(&before, edit::Builder::new().prefix("state-").suffix(".json"))
+            .map_err(|error| {
+            Failure::new(ErrorCode::ToolMissing, format!("no editor: {error}; set EDITOR to one"))
+        })?;
+        if after == before {
+            eprintln!("Nothing was changed.");
+            return Ok(());
+        }
+        let stored = match read_values(&after) {
+            Ok(state) => self.object.put(&client, &state, Some(&version)).await,
+            Err(failure) => Err(failure),
+        };
+        match stored {
+            Ok(version) => self.object.stored(&version),
+            Err(failure) => return Err(failure.and(keep(&after)?)),
+        }
+        Ok(())
+    }
+}
+
+/// Keeps what was written and could not be stored; says where.
+fn keep(text: &str) -> Result<String> {
+    let mut file = tempfile::Builder::new().prefix("state-").suffix(".json").tempfile()?;
+    file.write_all(text.as_bytes())?;
+    let (_, path) = file.keep().map_err(|error| error.error)?;
+    Ok(format!("what you wrote is in {}", path.display()))
 }

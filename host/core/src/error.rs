@@ -104,6 +104,7 @@ error_codes! {
     PromiseForgotten = "HH0072", "the promise is forgotten with its workflow";
     Draining = "HH0073", "the deployment is being removed";
     RehearsalFailed = "HH0075", "the handler failed on the journal it was to go on with";
+    HandlerLost = "HH0076", "a service would lose what its callers rely on";
     TooManyPending = "HH0079", "an invocation waits for too much at a time";
 }
 

@@ -24,9 +24,11 @@ use crate::driver::{
 use crate::ingress::{self, IngressConfig};
 use crate::metrics::Metrics;
 use crate::registrar::Registrar;
-pub use crate::registrar::{Progress, Registered};
+use crate::registrar::Terms;
+pub use crate::registrar::{Change, Progress, Registered};
 use crate::secret::Secret;
 use crate::store::{DataDir, OpenError};
+use crate::takeover::Loss;
 use crate::wasm::{
     self, AllowedHosts, ComponentError, Components, GuestConfig, MalformedHost, WasmConfig, WasmInvoker,
 };
@@ -54,6 +56,8 @@ pub enum HostError {
     #[error(transparent)]
     AllowedHosts(#[from] MalformedHost),
     #[error(transparent)]
+    Loss(#[from] Loss),
+    #[error(transparent)]
     Driver(#[from] DriverError),
     #[error(transparent)]
     Handle(#[from] HandleError),
@@ -69,6 +73,7 @@ impl HostError {
             HostError::Address { .. } => ErrorCode::AddressInUse,
             HostError::Config(error) => error.code(),
             HostError::AllowedHosts(error) => error.code(),
+            HostError::Loss(_) => ErrorCode::HandlerLost,
             HostError::Driver(error) => {
                 ErrorCode::of_message(&error.to_string()).unwrap_or(ErrorCode::Internal)
             }
@@ -164,9 +169,10 @@ impl Host {
         self.config.strangers(&self.catalog())
     }
 
-    /// Compiles a component, keeps it, and makes it the latest revision of its services.
+    /// Compiles a component, keeps it, and makes it the latest revision of its services, whatever they were before.
     pub async fn register(&self, path: &Path, progress: impl Fn(Progress)) -> Result<Registered, HostError> {
-        self.registrar.register_file(path, BTreeMap::new(), progress).await
+        let terms = Terms { force: true, ..Terms::default() };
+        self.registrar.register_file(path, terms, progress).await
     }
 
     pub fn statistics(&self) -> Statistics {

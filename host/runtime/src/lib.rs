@@ -18,6 +18,7 @@ pub mod registrar;
 mod schema;
 pub mod secret;
 pub mod store;
+pub mod takeover;
 pub mod unique;
 pub mod units;
 pub mod wasm;

@@ -11,11 +11,13 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use holiday_core::deployment::{Deployment, UPLOAD, component_name};
 use holiday_core::id::DeploymentId;
+use tokio::sync::Mutex;
 
 use crate::admin::{self, RegisterError, RegisterOptions, Source};
 use crate::clock;
-use crate::driver::{Handle, HandleError};
+use crate::driver::{DriverError, Handle, HandleError};
 use crate::host::HostError;
+use crate::takeover;
 use crate::wasm::{ComponentError, Components, Prepared, Stage};
 
 /// What happens while a component is registered.
@@ -32,12 +34,32 @@ impl fmt::Display for Progress {
     }
 }
 
-/// A component that is registered now.
+/// A component that is registered now, or would be.
 #[derive(Clone, Debug)]
 pub struct Registered {
+    /// As it is stored: one that was there before keeps its time, its origin and its notes.
     pub deployment: Deployment,
-    /// Whether it became the latest revision of any of its services.
-    pub is_new: bool,
+    pub change: Change,
+}
+
+/// What a registration changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The component was not there before.
+    New,
+    /// It was there, and becomes the latest revision of a service again.
+    Again,
+    /// It is the latest revision of all its services already.
+    None,
+}
+
+/// How a component is to be registered.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Also if callers of its services lose what they rely on.
+    pub force: bool,
+    /// Notes of the operator.
+    pub metadata: BTreeMap<String, String>,
 }
 
 /// Compiles, keeps and announces components.
@@ -45,11 +67,13 @@ pub struct Registered {
 pub struct Registrar {
     components: Arc<Components>,
     handle: Handle,
+    /// Held from comparing a component with the latest ones until it is one of them.
+    deploying: Arc<Mutex<()>>,
 }
 
 impl Registrar {
     pub fn new(components: Arc<Components>, handle: Handle) -> Self {
-        Registrar { components, handle }
+        Registrar { components, handle, deploying: Arc::default() }
     }
 
     pub fn handle(&self) -> &Handle {
@@ -60,12 +84,12 @@ impl Registrar {
     pub async fn register_file(
         &self,
         path: &Path,
-        metadata: BTreeMap<String, String>,
+        terms: Terms,
         progress: impl Fn(Progress),
     ) -> Result<Registered, HostError> {
         let bytes = self.read(path).await?;
         let origin = path.display().to_string();
-        self.register(bytes, origin, metadata, progress).await.map_err(|error| of_file(error, path))
+        self.register(bytes, origin, terms, progress).await.map_err(|error| of_file(error, path))
     }
 
     /// Registers a component. One that is the latest revision of all its services already changes nothing.
@@ -73,46 +97,75 @@ impl Registrar {
         &self,
         bytes: Bytes,
         origin: String,
-        metadata: BTreeMap<String, String>,
+        terms: Terms,
         progress: impl Fn(Progress),
     ) -> Result<Registered, HostError> {
-        let name = component_name(&origin, &metadata);
+        let name = component_name(&origin, &terms.metadata);
         let prepared =
             self.components.prepare(bytes.clone(), name, |stage| progress(Progress(stage))).await?;
-        let registered = self.registered(prepared, origin, metadata);
-        if registered.is_new {
+        let id = DeploymentId::of(&prepared.digest);
+        let _turn = self.deploying.lock().await;
+        let deployed = self.deploy(prepared, bytes, origin, terms).await;
+        if deployed.is_err() {
+            self.forget_unless_deployed(id).await;
+        }
+        deployed
+    }
+
+    async fn deploy(
+        &self,
+        prepared: Prepared,
+        bytes: Bytes,
+        origin: String,
+        terms: Terms,
+    ) -> Result<Registered, HostError> {
+        let registered = self.registered(prepared, origin, terms).await?;
+        if registered.change != Change::None {
             self.handle.deploy(registered.deployment.clone()).await?;
-            // An earlier removal of the same component may have freed it in between.
+            // An earlier removal of the same component, or a refusal, may have freed it in between.
             self.components.keep(registered.deployment.digest, bytes).await?;
         }
         Ok(registered)
     }
 
+    /// A component that was refused leaves nothing behind. If that cannot be found out, the next start does it.
+    async fn forget_unless_deployed(&self, id: DeploymentId) {
+        if let Ok(Ok(None)) = self.handle.query(move |state| state.deployment(&id)).await {
+            self.components.free(id);
+        }
+    }
+
     /// Says what registering a component would do.
-    async fn rehearse(
-        &self,
-        bytes: Bytes,
-        origin: String,
-        metadata: BTreeMap<String, String>,
-    ) -> Result<Registered, HostError> {
-        let name = component_name(&origin, &metadata);
+    async fn rehearse(&self, bytes: Bytes, origin: String, terms: Terms) -> Result<Registered, HostError> {
+        let name = component_name(&origin, &terms.metadata);
         let prepared = self.components.examine(bytes, name, |_| {}).await?;
-        let registered = self.registered(prepared, origin, metadata);
+        let registered = self.registered(prepared, origin, terms).await?;
         self.handle.check_deployment(registered.deployment.clone()).await?;
         Ok(registered)
     }
 
-    fn registered(&self, it: Prepared, origin: String, metadata: BTreeMap<String, String>) -> Registered {
+    /// Finds what a component would change, and refuses what its callers would miss.
+    async fn registered(&self, it: Prepared, origin: String, terms: Terms) -> Result<Registered, HostError> {
         let id = DeploymentId::of(&it.digest);
         let catalog = self.handle.catalog();
+        if !terms.force {
+            takeover::check(&it.services, &catalog)?;
+        }
         let is_latest =
             |name: &str| catalog.revisions.get(name).is_some_and(|latest| latest.deployment == id);
-        let is_new = !it.services.iter().all(|service| is_latest(&service.name));
+        let is_latest_of_all = it.services.iter().all(|service| is_latest(&service.name));
+        let known =
+            self.handle.query(move |state| state.deployment(&id)).await?.map_err(DriverError::from)?;
+        let change = match (&known, is_latest_of_all) {
+            (None, _) => Change::New,
+            (Some(_), false) => Change::Again,
+            (Some(_), true) => Change::None,
+        };
         let (digest, services, registered_at) = (it.digest, it.services, clock::now());
-        Registered {
-            deployment: Deployment { id, digest, origin, services, registered_at, metadata },
-            is_new,
-        }
+        let metadata = terms.metadata;
+        let deployment =
+            known.unwrap_or(Deployment { id, digest, origin, services, registered_at, metadata });
+        Ok(Registered { deployment, change })
     }
 
     async fn read(&self, path: &Path) -> Result<Bytes, HostError> {
@@ -142,15 +195,16 @@ impl admin::Registrar for Registrar {
                 Source::Bytes(bytes) => (bytes.clone(), UPLOAD.to_owned()),
                 Source::File(path) => (self.read(path).await?, path.display().to_string()),
             };
+            let terms = Terms { force: options.force, metadata: options.metadata };
             let registered = match options.dry_run {
-                true => self.rehearse(bytes, origin, options.metadata).await,
-                false => Registrar::register(self, bytes, origin, options.metadata, |_| {}).await,
+                true => self.rehearse(bytes, origin, terms).await,
+                false => Registrar::register(self, bytes, origin, terms, |_| {}).await,
             };
-            let Registered { deployment, is_new } = registered.map_err(|error| match &source {
+            let Registered { deployment, change } = registered.map_err(|error| match &source {
                 Source::Bytes(_) => error,
                 Source::File(path) => of_file(error, path),
             })?;
-            Ok(admin::Registered { deployment, is_new })
+            Ok(admin::Registered { deployment, is_new: change == Change::New })
         }
         .boxed()
     }
@@ -171,6 +225,7 @@ impl From<HostError> for RegisterError {
                 ..
             } => 500,
             HostError::Component { .. } | HostError::Unreadable { .. } => 400,
+            HostError::Loss(_) => 409,
             HostError::Handle(HandleError::Refused(refusal)) => refusal.status(),
             HostError::Handle(HandleError::Stopped) => 503,
             HostError::DataDir(_)

@@ -1,6 +1,6 @@
 //! Deployments: what is registered, and registering more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
@@ -13,16 +13,17 @@ use holiday_core::error::ErrorCode;
 use holiday_core::id::DeploymentId;
 use holiday_core::invocation::Lifecycle;
 use holiday_core::state::key::{self, Family};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use http::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::error::Error;
 use super::listing::{self, Rows};
 use super::model::{self, DeploymentModel, EndpointModel};
-use super::request::Parameters;
+use super::request::{Parameters, malformed};
 use super::{Admin, RegisterOptions, Shared, Source};
 
 /// How every WebAssembly file begins.
@@ -41,10 +42,18 @@ pub(super) async fn list_endpoints(admin: Shared) -> Result<Response, Error> {
 }
 
 async fn read_all(admin: &Admin) -> Result<Vec<DeploymentModel>, Error> {
-    let mut all = admin.query(|state| state.deployments()).await?;
+    let found = admin.query(|state| {
+        let mut draining = BTreeSet::new();
+        let all = state.deployments()?;
+        for deployment in &all {
+            draining.extend(state.draining(&deployment.id)?.map(|_| deployment.id));
+        }
+        Ok((all, draining))
+    });
+    let (mut all, draining) = found.await?;
     all.sort_by_key(|it| (it.registered_at, it.id));
     let catalog = admin.handle.catalog();
-    Ok(all.iter().map(|it| DeploymentModel::new(it, &all, &catalog)).collect())
+    Ok(all.iter().map(|it| DeploymentModel::new(it, &all, &catalog, draining.contains(&it.id))).collect())
 }
 
 pub(super) async fn describe(
@@ -52,29 +61,70 @@ pub(super) async fn describe(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Error> {
     let id: DeploymentId = path?.0.parse()?;
-    let all = admin.query(|state| state.deployments()).await?;
-    let deployment = all.iter().find(|it| it.id == id).ok_or(Refusal::UnknownDeployment(id))?;
-    let mut shown = DeploymentModel::new(deployment, &all, &admin.handle.catalog());
-    shown.in_flight = Some(count_in_flight(&admin, id).await?);
+    let shown = read_one(&admin, id).await?.with_in_flight(count_in_flight(&admin, id).await?);
     Ok(model::json(StatusCode::OK, &shown))
 }
 
-/// Counts the invocations that began on a deployment and have not ended.
-async fn count_in_flight(admin: &Admin, id: DeploymentId) -> Result<u64, Error> {
+/// The same in the old shape.
+pub(super) async fn describe_endpoint(
+    admin: Shared,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Response, Error> {
+    let shown = read_one(&admin, path?.0.parse()?).await?;
+    Ok(model::json(StatusCode::OK, &shown.into_endpoint()))
+}
+
+async fn read_one(admin: &Admin, id: DeploymentId) -> Result<DeploymentModel, Error> {
+    let (all, left) = admin.query(move |state| Ok((state.deployments()?, state.draining(&id)?))).await?;
+    let deployment = all.iter().find(|it| it.id == id).ok_or(Refusal::UnknownDeployment(id))?;
+    Ok(DeploymentModel::new(deployment, &all, &admin.handle.catalog(), left.is_some()))
+}
+
+/// Counts the invocations that began on a deployment and have not ended, by their status.
+async fn count_in_flight(admin: &Admin, id: DeploymentId) -> Result<BTreeMap<&'static str, u64>, Error> {
     let mut rows = Rows::of(key::family(Family::Lifecycle));
-    let mut count = 0;
+    let mut in_flight = BTreeMap::new();
     while !rows.is_at_end() {
         let (counted, rest) = admin
             .query(move |state| {
                 let portion = listing::read::<Lifecycle, _>(state, rows)?;
                 let on_it = portion.found.iter().filter(|(_, lifecycle)| lifecycle.deployment == Some(id));
-                Ok((on_it.count() as u64, portion.rest))
+                Ok((on_it.map(|(_, it)| it.status.name()).collect::<Vec<_>>(), portion.rest))
             })
             .await?;
-        count += counted;
+        for status in counted {
+            *in_flight.entry(status).or_default() += 1;
+        }
         rows = rest;
     }
-    Ok(count)
+    Ok(in_flight)
+}
+
+/// What is left of a deployment that was removed.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Removed {
+    id: String,
+    /// Whether it is gone; otherwise it drains.
+    is_freed: bool,
+    /// Invocations that have to end before it is freed.
+    in_flight: u64,
+}
+
+/// Takes a deployment away: 200 when it is gone, 202 while invocations are left that finish on it.
+pub(super) async fn remove(
+    admin: Shared,
+    path: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Error> {
+    let id: DeploymentId = path?.0.parse()?;
+    let force = Parameters::read(uri.query(), &["force"])?.flag("force")?;
+    admin.handle.remove_deployment(id, force).await?;
+    let left = admin.query(move |state| state.draining(&id)).await?;
+    let removed =
+        Removed { id: id.to_string(), is_freed: left.is_none(), in_flight: left.unwrap_or_default() };
+    let status = if removed.is_freed { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(model::json(status, &removed))
 }
 
 /// Registers the component in the body, or the one that the body names.
@@ -86,7 +136,7 @@ pub(super) async fn register(admin: Shared, request: Request) -> Result<Response
     let is_rehearsal = options.dry_run;
     let registered = admin.ports.registrar.register(source, options).await?;
     let all = admin.query(|state| state.deployments()).await?;
-    let shown = DeploymentModel::new(&registered.deployment, &all, &admin.handle.catalog());
+    let shown = DeploymentModel::new(&registered.deployment, &all, &admin.handle.catalog(), false);
     let status = if registered.is_new && !is_rehearsal { StatusCode::CREATED } else { StatusCode::OK };
     Ok(model::json(status, &shown))
 }
@@ -126,11 +176,13 @@ struct Registration {
 }
 
 fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), Error> {
-    let mut parameters = Parameters::read(parts.uri.query(), &["force", "dry_run", "name"])?;
+    let known = ["force", "dry_run", "name", "metadata"];
+    let mut parameters = Parameters::read(parts.uri.query(), &known)?;
     let (force, dry_run) = (parameters.flag("force")?, parameters.flag("dry_run")?);
-    let name = parameters.take("name").map(|name| ("name".to_owned(), name));
+    let mut said = parameters.take("metadata").map(|text| notes(&text)).transpose()?.unwrap_or_default();
+    said.extend(parameters.take("name").map(|name| ("name".to_owned(), name)));
     if body.starts_with(WASM_MAGIC) || says_wasm(parts) {
-        let metadata = name.into_iter().collect();
+        let metadata = said;
         return Ok((Source::Bytes(body), RegisterOptions { force, dry_run, metadata }));
     }
     let registration: Registration = serde_json::from_slice(&body).map_err(|error| {
@@ -142,7 +194,7 @@ fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), E
     let options = RegisterOptions {
         force: force || registration.force,
         dry_run: dry_run || registration.dry_run,
-        metadata: registration.metadata.into_iter().chain(name).collect(),
+        metadata: registration.metadata.into_iter().chain(said).collect(),
     };
     let path = match (registration.uri, registration.path) {
         (Some(uri), None) => path_of(&uri)?,
@@ -153,6 +205,13 @@ fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), E
         }
     };
     Ok((Source::File(path), options))
+}
+
+/// Reads notes for a component whose bytes are the body.
+fn notes(text: &str) -> Result<BTreeMap<String, String>, Error> {
+    serde_json::from_str(text).map_err(|error| {
+        malformed(format!("the parameter 'metadata' is JSON such as {{\"by\": \"ann\"}}: {error}"))
+    })
 }
 
 fn says_wasm(parts: &Parts) -> bool {

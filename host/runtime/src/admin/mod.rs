@@ -1,4 +1,4 @@
-//! The door for operators: register deployments, see and steer invocations, look at state.
+//! The door for operators: register deployments, see and steer invocations, look at state and mend it.
 //!
 //! What is read here, or changed, is durable when the answer comes. Every read
 //! goes to the driver in portions of at most [`QUERY_ROWS_MAX`] rows, so that operators who look do not
@@ -31,7 +31,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, patch};
+use axum::routing::{get, patch, post};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use holiday_core::deployment::Deployment;
@@ -62,6 +62,12 @@ pub const PAYLOAD_SHOWN_BYTES_MAX: usize = 16 * 1024;
 
 /// Bytes of the options that one request sets; more are refused with 413.
 pub const OPTIONS_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of a state that an operator puts in place of another; more are refused with 413.
+pub const STATE_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How often a state that has changed meanwhile is compared anew before an operator is told so.
+pub const STATE_ROUNDS_MAX: u32 = 5;
 
 /// Open commands of an invocation that are shown, and others that wait for it.
 pub const OPEN_SHOWN_MAX: usize = 100;
@@ -109,11 +115,11 @@ pub enum Source {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegisterOptions {
-    /// Take it also where it conflicts with what is there.
+    /// Take it although callers of its services lose handlers that they rely on.
     pub force: bool,
     /// Check it and say what would be registered, but change nothing.
     pub dry_run: bool,
-    /// Notes of the operator.
+    /// Notes of the operator, for a component that is new.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -121,7 +127,7 @@ pub struct RegisterOptions {
 #[derive(Clone, Debug)]
 pub struct Registered {
     pub deployment: Deployment,
-    /// It was not there before, or became the latest again.
+    /// It was not there before.
     pub is_new: bool,
 }
 
@@ -151,9 +157,9 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::of_admin))
         .route("/deployments", get(deployments::list).post(deployments::register))
-        .route("/deployments/{id}", get(deployments::describe))
+        .route("/deployments/{id}", get(deployments::describe).delete(deployments::remove))
         .route("/endpoints", get(deployments::list_endpoints).post(deployments::register))
-        .route("/endpoints/{id}", get(deployments::describe))
+        .route("/endpoints/{id}", get(deployments::describe_endpoint).delete(deployments::remove))
         .route("/services", get(services::list))
         .route("/services/openapi", get(openapi::of_services))
         .route("/services/{service}", get(services::describe).patch(services::configure))
@@ -164,7 +170,8 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/invocations/{id}", get(invocation::describe))
         .route("/invocations/{id}/journal", get(journal::read))
         .route("/invocations/{id}/{verb}", patch(steer::operate))
-        .route("/state/{service}/{key}", get(state::read))
+        .route("/services/{service}/state", post(state::modify))
+        .route("/state/{service}/{key}", get(state::read).put(state::write).delete(state::clear))
         .fallback(nothing)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(metrics, count))

@@ -46,9 +46,15 @@ pub(super) struct DeploymentModel {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
     services: Vec<ServiceSummary>,
-    /// Invocations that run on it and have not ended.
+    /// It was removed, and is freed when the last invocation has ended that began on it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    is_draining: bool,
+    /// Invocations that began on it and have not ended; only in the look at one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) in_flight: Option<u64>,
+    in_flight: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_flight_by_status: Option<BTreeMap<&'static str, u64>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +74,12 @@ struct HandlerSummary {
 
 impl DeploymentModel {
     /// Shows `deployment`, one of `all`.
-    pub(super) fn new(deployment: &Deployment, all: &[Deployment], catalog: &Catalog) -> Self {
+    pub(super) fn new(
+        deployment: &Deployment,
+        all: &[Deployment],
+        catalog: &Catalog,
+        is_draining: bool,
+    ) -> Self {
         let services = deployment.services.iter().map(|service| ServiceSummary {
             name: service.name.clone(),
             revision: revision(service, deployment, all, catalog),
@@ -83,7 +94,18 @@ impl DeploymentModel {
             created_at: time(deployment.registered_at),
             metadata: deployment.metadata.clone(),
             services: services.collect(),
+            is_draining,
             in_flight: None,
+            in_flight_by_status: None,
+        }
+    }
+
+    /// Adds how many invocations there are of each status.
+    pub(super) fn with_in_flight(self, by_status: BTreeMap<&'static str, u64>) -> Self {
+        DeploymentModel {
+            in_flight: Some(by_status.values().sum()),
+            in_flight_by_status: Some(by_status),
+            ..self
         }
     }
 
@@ -116,17 +138,20 @@ impl HandlerSummary {
     }
 }
 
-/// The revision of a service that a deployment brought. Only the latest one's number is stored; an older one
-/// is counted by the time of registration.
+/// The revision of a service that a deployment brought, or would bring. Only the latest one's number is stored; an older
+/// one is counted by the time of registration.
 fn revision(service: &Service, deployment: &Deployment, all: &[Deployment], catalog: &Catalog) -> u32 {
-    let latest = catalog.revisions.get(&service.name).filter(|latest| latest.deployment == deployment.id);
+    let latest = catalog.revisions.get(&service.name);
+    if let Some(latest) = latest.filter(|latest| latest.deployment == deployment.id) {
+        return latest.number;
+    }
+    if !all.iter().any(|it| it.id == deployment.id) {
+        return latest.map_or(1, |latest| latest.number + 1);
+    }
     let is_earlier =
         |it: &&Deployment| it.registered_at <= deployment.registered_at && it.id != deployment.id;
     let has_service = |it: &&Deployment| it.services.iter().any(|other| other.name == service.name);
-    match latest {
-        Some(latest) => latest.number,
-        None => all.iter().filter(is_earlier).filter(has_service).fold(1, |number, _| number + 1),
-    }
+    all.iter().filter(is_earlier).filter(has_service).fold(1, |number, _| number + 1)
 }
 
 #[derive(Debug, Serialize, ToSchema)]

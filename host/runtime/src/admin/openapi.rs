@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 
 use super::error::Error;
 use super::services::find;
-use super::{Shared, invocation, invocations, journal, model, state, steer};
+use super::{Shared, deployments, invocation, invocations, journal, model, state, steer};
 use crate::openapi::{self, Callable};
 
 /// What callers can ask of one service.
@@ -50,6 +50,7 @@ pub(super) async fn of_admin(admin: Shared) -> Response {
 #[derive(OpenApi)]
 #[openapi(components(schemas(
     model::DeploymentModel,
+    deployments::Removed,
     model::EndpointModel,
     model::ServiceModel,
     invocations::Page,
@@ -99,14 +100,16 @@ fn paths() -> Map<String, Value> {
         .on("get /deployments/{id}", "Shows a deployment, with how many invocations run on it.")
         .json("The deployment.", shape("Deployment"))
         .errors(&["400", "404"]);
+    remove(paths.on("delete /deployments/{id}", "Takes a deployment away; its services take no new calls."));
     paths
         .on("get /endpoints", "Lists all deployments in an older shape.")
         .json("All of them.", one("endpoints", list("Endpoint")));
     register(paths.on("post /endpoints", "Registers a component, as `/deployments` does."));
     paths
-        .on("get /endpoints/{id}", "Shows a deployment, as `/deployments/{id}` does.")
-        .json("The deployment.", shape("Deployment"))
+        .on("get /endpoints/{id}", "Shows a deployment in the older shape.")
+        .json("The deployment.", shape("Endpoint"))
         .errors(&["400", "404"]);
+    remove(paths.on("delete /endpoints/{id}", "Takes a deployment away, as `/deployments/{id}` does."));
 
     paths
         .on("get /services", "Lists all services, each with its latest revision.")
@@ -169,9 +172,44 @@ fn paths() -> Map<String, Value> {
 
     paths
         .on("get /state/{service}/{key}", "Shows the state of an object or a workflow.")
-        .json("All values, by name.", shape("State"))
+        .json("All values, by name, and their version.", shape("State"))
         .errors(&["400", "404"]);
+    replace(
+        paths
+            .on(
+                "put /state/{service}/{key}",
+                "Puts all values of an object or a workflow in place of those before.",
+            )
+            .body(content(replacement("state", &["service", "key"]))),
+    );
+    replace(paths.on("delete /state/{service}/{key}", "Clears the state of an object or a workflow.").query(
+        "version",
+        "Clear only the state of this version.",
+        text(),
+    ));
+    replace(
+        paths
+            .on(
+                "post /services/{service}/state",
+                "Puts all values in place of those before, with the key in the body.",
+            )
+            .body(content(replacement("new_state", &["object_key"]))),
+    );
     paths.0
+}
+
+fn remove(operation: Operation<'_>) {
+    operation
+        .query("force", "Frees it at once, and pauses its invocations.", json!({ "type": "boolean" }))
+        .json("It is gone.", shape("Removed"))
+        .answer("202", "It drains: it is freed when its invocations have ended.", content(shape("Removed")))
+        .errors(&["400", "404"]);
+}
+
+fn replace(operation: Operation<'_>) {
+    operation
+        .json("The values that are there now, and their version.", shape("State"))
+        .errors(&["400", "404", "409", "413"]);
 }
 
 fn register(operation: Operation<'_>) {
@@ -264,6 +302,23 @@ fn list(of: &str) -> Value {
 /// An object with one field.
 fn one(field: &str, schema: Value) -> Value {
     json!({ "type": "object", "properties": { field: schema }, "required": [field] })
+}
+
+/// A whole state under the name `values`, with what else a request says by text.
+fn replacement(values: &str, texts: &[&str]) -> Value {
+    let mut schema = json!({
+        "type": "object",
+        "properties": {
+            values: { "type": "object", "additionalProperties": true },
+            "version": { "type": "string", "description": "Replace only the state of this version." },
+        },
+        "required": [values],
+        "additionalProperties": false,
+    });
+    for name in texts {
+        schema["properties"][name] = json!({ "type": "string" });
+    }
+    schema
 }
 
 fn registration() -> Value {
@@ -380,6 +435,7 @@ mod tests {
             ("/deployments", "/deployments"),
             (&format!("/deployments/{deployment}"), "/deployments/{id}"),
             ("/endpoints", "/endpoints"),
+            (&format!("/endpoints/{deployment}"), "/endpoints/{id}"),
             ("/services", "/services"),
             ("/services/openapi", "/services/openapi"),
             ("/services/trips", "/services/{service}"),

@@ -1,27 +1,63 @@
-//! The state of one object or workflow.
+//! The state of one object or workflow: read it, and replace it.
+//!
+//! Values are JSON. One that is put back as it was shown stays as it is, byte for byte; so nothing is lost of what is no
+//! JSON, or was written in another way.
 
 use std::collections::BTreeMap;
 
-use axum::extract::Path;
+use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request};
 use axum::response::Response;
+use bytes::Bytes;
 use holiday_core::engine::Refusal;
-use http::StatusCode;
-use serde::Serialize;
+use holiday_core::error::ErrorCode;
+use holiday_core::event::ReplaceState;
+use holiday_core::state::StateVersion;
+use holiday_core::value::Payload;
+use http::{StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::Error;
-use super::request::malformed;
-use super::{Shared, model};
+use super::request::Parameters;
+use super::{Admin, STATE_BODY_BYTES_MAX, STATE_ROUNDS_MAX, Shared, model};
+use crate::driver::HandleError;
+
+/// Values by their names, as people see them.
+type Values = BTreeMap<String, Box<RawValue>>;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = State)]
 pub(super) struct ObjectState {
     service: String,
     key: String,
+    /// Another state has another version.
+    version: String,
     #[schema(value_type = BTreeMap<String, Value>)]
-    state: BTreeMap<String, Box<RawValue>>,
+    state: Values,
+}
+
+/// A whole state, as it is shown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replacement {
+    state: Values,
+    /// Replace only this one.
+    version: Option<String>,
+    service: Option<String>,
+    key: Option<String>,
+}
+
+/// The same in Restate's form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Modification {
+    object_key: String,
+    new_state: Values,
+    version: Option<String>,
 }
 
 pub(super) async fn read(
@@ -29,16 +65,177 @@ pub(super) async fn read(
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Error> {
     let Path((service, key)) = path?;
-    let catalog = admin.handle.catalog();
-    match catalog.revisions.get(&service) {
+    show(&admin, service, key).await
+}
+
+/// Puts a whole state in place of the one before.
+pub(super) async fn write(
+    admin: Shared,
+    path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
+) -> Result<Response, Error> {
+    let Path((service, key)) = path?;
+    let it: Replacement = parse(request.into_body(), r#"{"state": {"items": []}}"#).await?;
+    check_same("service", it.service, &service)?;
+    check_same("key", it.key, &key)?;
+    replace(&admin, service, key, it.state, version(it.version)?).await
+}
+
+pub(super) async fn clear(
+    admin: Shared,
+    path: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, Error> {
+    let Path((service, key)) = path?;
+    let expected = version(Parameters::read(uri.query(), &["version"])?.take("version"))?;
+    replace(&admin, service, key, Values::new(), expected).await
+}
+
+/// Like [`write`], with the key in the body.
+pub(super) async fn modify(
+    admin: Shared,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Error> {
+    let Path(service) = path?;
+    let example = r#"{"object_key": "ann", "new_state": {"items": []}}"#;
+    let it: Modification = parse(request.into_body(), example).await?;
+    replace(&admin, service, it.object_key, it.new_state, version(it.version)?).await
+}
+
+async fn show(admin: &Admin, service: String, key: String) -> Result<Response, Error> {
+    match admin.handle.catalog().revisions.get(&service) {
         None => return Err(Refusal::UnknownService { service, nearest: None }.into()),
-        Some(it) if !it.service.kind.is_keyed() => {
-            return Err(malformed(format!("'{service}' is a plain service and has no state")));
-        }
+        Some(it) if !it.service.kind.is_keyed() => return Err(Refusal::HasNoState { service }.into()),
         Some(_) => {}
     }
-    let object = (service.clone(), key.clone());
-    let values = admin.query(move |state| state.object_state(&object.0, &object.1)).await?;
+    let (values, version) = current(admin, &service, &key).await?;
     let state = values.into_iter().map(|(name, payload)| (name, model::value(&payload))).collect();
-    Ok(model::json(StatusCode::OK, &ObjectState { service, key, state }))
+    let shown = ObjectState { service, key, version: version.to_string(), state };
+    Ok(model::json(StatusCode::OK, &shown))
+}
+
+async fn current(
+    admin: &Admin,
+    service: &str,
+    key: &str,
+) -> Result<(BTreeMap<String, Payload>, StateVersion), Error> {
+    let (service, key) = (service.to_owned(), key.to_owned());
+    let found = admin
+        .query(move |state| Ok((state.object_state(&service, &key)?, state.state_version(&service, &key)?)));
+    let (values, version) = found.await?;
+    Ok((values.into_iter().collect(), version))
+}
+
+/// Replaces the state if it is `expected`; without that, whatever it is.
+async fn replace(
+    admin: &Admin,
+    service: String,
+    key: String,
+    given: Values,
+    expected: Option<StateVersion>,
+) -> Result<Response, Error> {
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        let (before, is) = current(admin, &service, &key).await?;
+        let values = given.iter().map(|(name, value)| (name.clone(), payload(value, before.get(name))));
+        let replacement = ReplaceState {
+            service: service.clone(),
+            key: key.clone(),
+            values: values.collect(),
+            expected: Some(expected.unwrap_or(is)),
+        };
+        match admin.handle.replace_state(replacement).await {
+            Ok(()) => return show(admin, service, key).await,
+            Err(HandleError::Refused(Refusal::StateChanged { .. }))
+                if expected.is_none() && rounds < STATE_ROUNDS_MAX => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// What is stored for a value: what was there, if it is given as that was shown.
+fn payload(given: &RawValue, before: Option<&Payload>) -> Payload {
+    let same = before.filter(|before| compact(model::value(before).get()) == compact(given.get()));
+    same.cloned().unwrap_or_else(|| Bytes::copy_from_slice(given.get().as_bytes()))
+}
+
+/// A JSON text without the whitespace between its tokens.
+fn compact(json: &str) -> String {
+    let mut is_in_text = false;
+    let mut is_escaped = false;
+    let is_token = |it: &char| {
+        let was_in_text = is_in_text;
+        match it {
+            '"' if !is_escaped => is_in_text = !is_in_text,
+            _ => {}
+        }
+        is_escaped = *it == '\\' && !is_escaped;
+        was_in_text || !it.is_ascii_whitespace()
+    };
+    json.chars().filter(is_token).collect()
+}
+
+fn check_same(what: &str, said: Option<String>, asked: &str) -> Result<(), Error> {
+    match said.filter(|said| said != asked) {
+        None => Ok(()),
+        Some(said) => {
+            let message =
+                format!("the body is the state of the {what} '{said}', and the path says '{asked}'");
+            Err(Error::bad_request(ErrorCode::MalformedBody, message))
+        }
+    }
+}
+
+fn version(text: Option<String>) -> Result<Option<StateVersion>, Error> {
+    let parsed = text.map(|text| text.parse::<StateVersion>()).transpose();
+    parsed.map_err(|error| Error::bad_request(ErrorCode::MalformedId, error.to_string()))
+}
+
+async fn parse<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, Error> {
+    let body =
+        to_bytes(body, STATE_BODY_BYTES_MAX).await.map_err(|error| match error
+            .into_inner()
+            .is::<http_body_util::LengthLimitError>(
+        ) {
+            true => {
+                let message =
+                    format!("the body has more than the {STATE_BODY_BYTES_MAX} bytes that are allowed");
+                Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message)
+            }
+            false => Error::bad_request(ErrorCode::MalformedBody, "the body cannot be read to its end"),
+        })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let message = format!("the body is not JSON such as {example}: {error}");
+        Error::bad_request(ErrorCode::MalformedBody, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(given: &str, before: &'static [u8]) -> Payload {
+        let given: Box<RawValue> = serde_json::from_str(given).expect("JSON");
+        payload(&given, Some(&Bytes::from_static(before)))
+    }
+
+    #[test]
+    fn a_value_that_is_put_back_stays_as_it_is() {
+        assert_eq!(
+            stored(r#"{"a":1.0, "b":[ ]}"#, br#"{ "a": 1.0,"b": []}"#),
+            &br#"{ "a": 1.0,"b": []}"#[..]
+        );
+        assert_eq!(stored(r#"{"text":"no JSON"}"#, b"no JSON"), &b"no JSON"[..]);
+        assert_eq!(stored(r#"{"hex":"00ff"}"#, b"\x00\xff"), &b"\x00\xff"[..]);
+        assert_eq!(stored("null", b""), &b""[..]);
+    }
+
+    #[test]
+    fn a_value_that_differs_is_stored_as_it_was_given() {
+        assert_eq!(stored("12345678901234567891", b"12345678901234567890"), &b"12345678901234567891"[..]);
+        assert_eq!(stored(r#""a  \" b""#, br#""a \" b""#), &br#""a  \" b""#[..]);
+        assert_eq!(stored(r#"{"b":1, "a":2}"#, br#"{"a":2,"b":1}"#), &br#"{"b":1, "a":2}"#[..]);
+    }
 }

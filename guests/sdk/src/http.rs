@@ -305,11 +305,30 @@ fn parse_url(url: &str) -> Result<Url<'_>, TerminalError> {
     Ok(Url { https, authority, path_with_query })
 }
 
+/// Adds a piece to the body of a response.
+#[cfg(any(test, target_family = "wasm"))]
+fn append(body: &mut Vec<u8>, piece: &[u8]) -> Result<(), Error> {
+    if body.len() + piece.len() > MAX_RESPONSE_BYTES {
+        return Err(Error::terminal(format!("the response is longer than {MAX_RESPONSE_BYTES} bytes")));
+    }
+    body.extend_from_slice(piece);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
 
-    use super::parse_url;
+    use super::{MAX_RESPONSE_BYTES, append, parse_url};
+
+    #[test]
+    fn a_response_may_be_as_long_as_the_bound() {
+        let mut body = Vec::new();
+        append(&mut body, &vec![0; MAX_RESPONSE_BYTES]).expect("it just fits");
+        let error = append(&mut body, &[0]).expect_err("it is longer");
+        assert_eq!(error.to_string(), format!("the response is longer than {MAX_RESPONSE_BYTES} bytes"));
+        assert_eq!(body.len(), MAX_RESPONSE_BYTES);
+    }
 
     #[test]
     fn a_url_is_taken_apart() {

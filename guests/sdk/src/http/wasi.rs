@@ -9,7 +9,7 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::{OutputStream, StreamError};
 
-use super::{MAX_RESPONSE_BYTES, Request, Response, parse_url};
+use super::{Request, Response, append, parse_url};
 use crate::operations::IoReady;
 use crate::{Error, TerminalError};
 
@@ -124,14 +124,11 @@ async fn receive_body(response: &IncomingResponse) -> Result<Vec<u8>, Error> {
     loop {
         match stream.read(CHUNK_BYTES) {
             Ok(chunk) if chunk.is_empty() => IoReady::new(stream.subscribe()).await,
-            Ok(chunk) => bytes.extend(chunk),
+            Ok(chunk) => append(&mut bytes, &chunk)?,
             Err(StreamError::Closed) => return Ok(bytes),
             Err(StreamError::LastOperationFailed(error)) => {
                 return Err(Error::retryable(format!("the response broke off: {}", error.to_debug_string())));
             }
-        }
-        if bytes.len() > MAX_RESPONSE_BYTES {
-            return Err(Error::terminal(format!("the response is longer than {MAX_RESPONSE_BYTES} bytes")));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! SIGTERM: what was accepted is kept, and the process ends as it should.
 
+use holiday_runtime::host::REQUEST_GRACE;
 use reqwest::Method;
 use serde_json::json;
 
@@ -43,6 +44,24 @@ async fn a_call_under_way_is_answered_or_can_be_repeated() {
     assert!(status.success(), "{status}\n{}", host.log());
     host.start_again().await;
     assert_eq!(call.await.expect("the client does not panic").ok(), json!(5_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_who_still_wait_are_told_to_come_again() {
+    let mut host = TestHost::start(Setup::guests(&["probe"])).await;
+    let ms = u64::try_from(2 * REQUEST_GRACE.as_millis()).expect("a short time");
+    let invocation = host.ingress().send("/Probe/sleep", &json!({ "ms": ms })).await;
+    let (door, attach) = (host.ingress(), format!("/restate/invocation/{invocation}/attach"));
+    let waiting = tokio::spawn(async move { door.get(&attach).await });
+    while !host.admin().get("/metrics").await.body.contains("holiday_ingress_requests_in_flight 1") {
+        tokio::task::yield_now().await;
+    }
+    let status = host.terminate().await;
+    assert!(status.success(), "{status}\n{}", host.log());
+    let (status, code, message) = waiting.await.expect("the client does not panic").error();
+    assert_eq!((status, code.as_str()), (503, "HH0038"), "{message}");
+    host.start_again().await;
+    assert_eq!(host.ingress().attach(&invocation).await.ok(), json!(ms));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! Every bound has a name in the source and a line, with its true value, in `docs/limits.md`.
+//! Every bound has a name in the source and a line, with its true value, in `docs/limits.md`; and a test names it that
+//! reaches it and goes beyond.
 //!
 //! A bound is a constant that is a number or a duration, and that
 //!
@@ -8,9 +9,22 @@
 
 use std::collections::BTreeMap;
 
+use crate::sources;
 use crate::tree::{File, Finding, Tree};
 
 const FOLDERS: &[&str] = &["host/core/src/", "host/runtime/src/", "host/cli/src/", "guests/sdk/src/"];
+
+/// What no test can meet, and why. Their lines say that they are sizes.
+const SIZES: [(&str, &str); 5] = [
+    ("FIBER_STACK_BYTES", "the wasm stack, which a test meets, ends first"),
+    ("MEMORY_KEEP_RESIDENT_BYTES", "a guest cannot tell memory that was reset from memory that is new"),
+    ("TABLE_KEEP_RESIDENT_BYTES", "the same"),
+    ("STATE_CACHE_BYTES", "what is not in the cache is read from the disk, and is the same"),
+    ("LOG_CACHE_BYTES", "the same"),
+];
+
+/// How the line of a size begins, after its value.
+const SIZE_MARKS: [&str; 2] = ["A size, not a bound", "The same"];
 
 const UNITS: [(&str, u64); 8] = [
     ("KiB", 1 << 10),
@@ -36,6 +50,7 @@ struct Row {
     line: usize,
     name: String,
     value: String,
+    beyond: String,
 }
 
 pub(crate) fn bounds_are_documented(tree: &Tree) -> Vec<Finding> {
@@ -76,6 +91,52 @@ pub(crate) fn bounds_are_documented(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// A new bound without a test is found by its name, so tests name the constant rather than repeat its value.
+pub(crate) fn bounds_are_met(tree: &Tree) -> Vec<Finding> {
+    let document = tree.file("docs/limits.md");
+    let tests: Vec<&str> = tree
+        .rust(&["host/", "guests/", "tests/"])
+        .filter(|file| !file.path.starts_with("tests/tidy/"))
+        .flat_map(|file| file.tests().map(|(_, text)| text))
+        .collect();
+    let rows: Vec<Row> = document.lines().filter_map(row).collect();
+    let mut findings = Vec::new();
+    for row in &rows {
+        let is_met = tests.iter().any(|line| sources::has_word(line, &row.name));
+        let size = SIZES.iter().find(|(name, _)| *name == row.name);
+        let message = match (is_met, size) {
+            (true, Some(_)) => {
+                format!("a test names {}; take it off SIZES in tests/tidy/bounds.rs", row.name)
+            }
+            (false, None) => format!("no test names {}; write one that reaches it and goes beyond", row.name),
+            (false, Some((_, why))) if !SIZE_MARKS.iter().any(|mark| row.beyond.starts_with(mark)) => {
+                format!("say that {} is '{}', since no test can meet it: {why}", row.name, SIZE_MARKS[0])
+            }
+            (true, None) | (false, Some(_)) => continue,
+        };
+        findings.push(document.find(row.line, message));
+    }
+    for (name, _) in SIZES.iter().filter(|(name, _)| !rows.iter().any(|row| row.name == *name)) {
+        findings.push(document.find(1, format!("there is no line for {name}; take it off SIZES")));
+    }
+    findings
+}
+
+/// A queue that takes everything is bounded by those who put something in; the document says by whom.
+pub(crate) fn queues_are_explained(tree: &Tree) -> Vec<Finding> {
+    let document = tree.file("docs/limits.md");
+    let is_endless = |line: &str| line.contains("unbounded_channel()") || line.contains("mpsc::channel()");
+    let mut findings = Vec::new();
+    for file in tree.rust(&["host/"]).filter(|file| !document.text.contains(&file.path)) {
+        for (at, _) in file.code().filter(|(_, line)| is_endless(line)) {
+            let message =
+                format!("bound the queue, or link {} in docs/limits.md and say what bounds it", file.path);
+            findings.push(file.find(at, message));
+        }
+    }
+    findings
+}
+
 /// The constants of a file, tests aside: `const NAME: TYPE = EXPRESSION;` on one line.
 fn constants(file: &File) -> impl Iterator<Item = Bound<'_>> {
     file.code().filter_map(move |(line, text)| {
@@ -102,7 +163,8 @@ fn is_bound(constant: &Bound<'_>) -> bool {
 fn row((line, text): (usize, &str)) -> Option<Row> {
     let mut cells = text.strip_prefix("| `")?.split(" | ");
     let name = cells.next()?.strip_suffix('`')?.to_owned();
-    Some(Row { line, name, value: cells.next()?.to_owned() })
+    let (value, beyond) = (cells.next()?.to_owned(), cells.next()?.to_owned());
+    Some(Row { line, name, value, beyond })
 }
 
 /// Computes products and quotients of numbers, of durations in milliseconds, and of other constants.

@@ -111,6 +111,16 @@ fn bounds_are_documented() {
 }
 
 #[test]
+fn bounds_are_met() {
+    check(bounds::bounds_are_met);
+}
+
+#[test]
+fn queues_are_explained() {
+    check(bounds::queues_are_explained);
+}
+
+#[test]
 fn the_sdk_uses_the_whole_contract() {
     check(vocabulary::the_sdk_uses_the_whole_contract);
 }

@@ -170,7 +170,7 @@ pub(crate) fn hosts_do_not_unwrap(tree: &Tree) -> Vec<Finding> {
 }
 
 /// Whether `word` stands in `line` by itself, not as part of a longer name.
-fn has_word(line: &str, word: &str) -> bool {
+pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();

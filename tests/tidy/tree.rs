@@ -105,6 +105,11 @@ fn is_test(path: &str, files: &[File]) -> bool {
         || is_test(folder, files)
 }
 
+/// Whether a file is of a package's tests, or of a package that consists of tests.
+fn is_below_tests(path: &str) -> bool {
+    path.starts_with("tests/") || path.contains("/tests/")
+}
+
 fn is_text(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     NAMES.contains(&name) || extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
@@ -125,6 +130,15 @@ impl File {
             false => self.start_of_tests(),
         };
         self.lines().take_while(move |(line, _)| *line < end).filter(|(_, text)| !is_comment(text))
+    }
+
+    /// The lines of a Rust file that are compiled for tests only, without comments.
+    pub(crate) fn tests(&self) -> impl Iterator<Item = (usize, &str)> {
+        let start = match self.is_test || is_below_tests(&self.path) {
+            true => 1,
+            false => self.start_of_tests(),
+        };
+        self.lines().skip_while(move |(line, _)| *line < start).filter(|(_, text)| !is_comment(text))
     }
 
     fn start_of_tests(&self) -> usize {

@@ -81,16 +81,17 @@ impl Dev {
 
 /// Changes of source files, several in quick succession taken as one.
 struct Changes {
-    changed: mpsc::UnboundedReceiver<()>,
+    changed: mpsc::Receiver<()>,
     /// Dropping it ends the watch.
     _watcher: RecommendedWatcher,
 }
 
 impl Changes {
     fn watch(folders: &BTreeSet<PathBuf>) -> Result<Self> {
-        let (sender, changed) = mpsc::unbounded_channel();
+        // One that is waiting says as much as many.
+        let (sender, changed) = mpsc::channel(1);
         let on_event = move |event: notify::Result<notify::Event>| match event {
-            Ok(event) if is_change(&event) => drop(sender.send(())),
+            Ok(event) if is_change(&event) => drop(sender.try_send(())),
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "watching the sources failed"),
         };

@@ -207,12 +207,40 @@ impl StopSignals {
 /// Stops the host: running attempts get a bounded time, a second signal stops at once.
 pub(crate) async fn stop(host: Host, signals: &mut StopSignals) {
     eprintln!("Stopping; what is under way continues after the next start. Once more to stop at once.");
+    if let Some(why) = left(host.shutdown(), signals.next(), STOP_GRACE).await {
+        eprintln!("{why}");
+    }
+}
+
+/// Waits until the host has stopped, or says why the process leaves before.
+async fn left(
+    stopped: impl Future<Output = ()>,
+    again: impl Future<Output = ()>,
+    grace: Duration,
+) -> Option<String> {
     tokio::select! {
-        stopped = tokio::time::timeout(STOP_GRACE, host.shutdown()) => {
-            if stopped.is_err() {
-                eprintln!("Not everything has stopped in {STOP_GRACE:?}; leaving it.");
-            }
+        stopped = tokio::time::timeout(grace, stopped) => {
+            stopped.is_err().then(|| format!("Not everything has stopped in {grace:?}; leaving it."))
         }
-        () = signals.next() => eprintln!("Stopping at once."),
+        () = again => Some("Stopping at once.".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use holiday_runtime::host::REQUEST_GRACE;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_process_leaves_what_does_not_stop() {
+        assert!(STOP_GRACE > 2 * REQUEST_GRACE, "the host may take the time it has for requests");
+        assert_eq!(left(ready(()), pending(), Duration::ZERO).await, None);
+        let late = left(pending(), pending(), Duration::from_millis(1)).await;
+        assert_eq!(late.as_deref(), Some("Not everything has stopped in 1ms; leaving it."));
+        let hurried = left(pending(), ready(()), STOP_GRACE).await;
+        assert_eq!(hurried.as_deref(), Some("Stopping at once."));
     }
 }

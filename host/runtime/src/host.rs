@@ -34,7 +34,7 @@ use crate::wasm::{
 };
 
 /// Requests that are being answered when the host stops get this long; then they are told to come again.
-const REQUEST_GRACE: Duration = Duration::from_secs(3);
+pub const REQUEST_GRACE: Duration = Duration::from_secs(3);
 
 /// Why the host cannot do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -137,6 +137,8 @@ impl Host {
             registrar: Arc::new(registrar.clone()),
             rehearsal,
             component_bytes_max: config.limits.component.0,
+            upload_timeout: admin::UPLOAD_TIMEOUT,
+            page_rows_max: admin::PAGE_ROWS_MAX,
             version: env!("CARGO_PKG_VERSION"),
             ingress_url: url(ingress_addr),
             metrics: metrics.clone(),
@@ -253,6 +255,7 @@ fn wasm_config(config: &Config, metrics: Metrics) -> Result<WasmConfig, HostErro
         guest,
         components,
         metrics,
+        ..WasmConfig::default()
     })
 }
 

@@ -87,7 +87,7 @@ impl Registrar {
         terms: Terms,
         progress: impl Fn(Progress),
     ) -> Result<Registered, HostError> {
-        let bytes = self.read(path).await?;
+        let bytes = read(path, self.components.component_bytes_max()).await?;
         let origin = path.display().to_string();
         self.register(bytes, origin, terms, progress).await.map_err(|error| of_file(error, path))
     }
@@ -167,21 +167,6 @@ impl Registrar {
             known.unwrap_or(Deployment { id, digest, origin, services, registered_at, metadata });
         Ok(Registered { deployment, change })
     }
-
-    async fn read(&self, path: &Path) -> Result<Bytes, HostError> {
-        let (file, max) = (path.to_owned(), self.components.component_bytes_max());
-        let read = move || -> io::Result<Bytes> {
-            let size = std::fs::metadata(&file)?.len();
-            if size > max as u64 {
-                let reason = format!("it has {size} bytes, more than the {max} that are allowed");
-                return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-            }
-            std::fs::read(&file).map(Bytes::from)
-        };
-        let read = tokio::task::spawn_blocking(read).await;
-        let read = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        read.map_err(|error| HostError::Unreadable { path: path.to_owned(), error })
-    }
 }
 
 impl admin::Registrar for Registrar {
@@ -193,7 +178,10 @@ impl admin::Registrar for Registrar {
         async move {
             let (bytes, origin) = match &source {
                 Source::Bytes(bytes) => (bytes.clone(), UPLOAD.to_owned()),
-                Source::File(path) => (self.read(path).await?, path.display().to_string()),
+                Source::File(path) => {
+                    let bytes = read(path, self.components.component_bytes_max()).await?;
+                    (bytes, path.display().to_string())
+                }
             };
             let terms = Terms { force: options.force, metadata: options.metadata };
             let registered = match options.dry_run {
@@ -244,5 +232,43 @@ fn of_file(error: HostError, path: &Path) -> HostError {
     match error {
         HostError::Component { error, .. } => HostError::Component { path: Some(path.to_owned()), error },
         other => other,
+    }
+}
+
+/// Reads a component, if it is not too large.
+async fn read(path: &Path, bytes_max: usize) -> Result<Bytes, HostError> {
+    let file = path.to_owned();
+    let read = move || -> io::Result<Result<Bytes, ComponentError>> {
+        let bytes = std::fs::metadata(&file)?.len();
+        if bytes > bytes_max as u64 {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            return Ok(Err(ComponentError::TooLarge { bytes, max: bytes_max }));
+        }
+        std::fs::read(&file).map(|bytes| Ok(Bytes::from(bytes)))
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    let read = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let read = read.map_err(|error| HostError::Unreadable { path: path.to_owned(), error })?;
+    read.map_err(|error| HostError::Component { path: Some(path.to_owned()), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_is_too_large_is_not_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("trips.wasm");
+        std::fs::write(&path, [0; 100]).expect("it is written");
+        assert_eq!(read(&path, 100).await.expect("it just fits").len(), 100);
+        let error = read(&path, 99).await.expect_err("it is larger");
+        assert_eq!(error.code().as_str(), "HH0013");
+        let message = error.to_string().replace(dir.path().to_str().expect("utf-8"), "<dir>");
+        assert_eq!(
+            message,
+            "<dir>/trips.wasm: the component has 100 bytes, more than the 99 that are allowed"
+        );
+        assert_eq!(RegisterError::from(error).status, 413);
     }
 }

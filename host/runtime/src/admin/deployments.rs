@@ -18,13 +18,14 @@ use http::request::Parts;
 use http::{StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::error::Error;
 use super::listing::{self, Rows};
 use super::model::{self, DeploymentModel, EndpointModel};
 use super::request::{Parameters, malformed};
-use super::{Admin, RegisterOptions, Shared, Source};
+use super::{Admin, METADATA_BYTES_MAX, RegisterOptions, Shared, Source};
 
 /// How every WebAssembly file begins.
 const WASM_MAGIC: &[u8] = b"\0asm";
@@ -133,6 +134,7 @@ pub(super) async fn register(admin: Shared, request: Request) -> Result<Response
     let Ok(_turn) = admin.uploads.acquire().await else { unreachable!("it is never closed") };
     let body = read(&admin, body).await?;
     let (source, options) = understand(&parts, body)?;
+    check_metadata(&options)?;
     let is_rehearsal = options.dry_run;
     let registered = admin.ports.registrar.register(source, options).await?;
     let all = admin.query(|state| state.deployments()).await?;
@@ -150,7 +152,12 @@ async fn read(admin: &Admin, body: Body) -> Result<Bytes, Error> {
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large());
     }
-    to_bytes(body, limit).await.map_err(|error| {
+    let time = admin.ports.upload_timeout;
+    let Ok(read) = timeout(time, to_bytes(body, limit)).await else {
+        let message = format!("the component was not complete after {} s", time.as_secs());
+        return Err(Error::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::MalformedBody, message));
+    };
+    read.map_err(|error| {
         let error = error.into_inner();
         match error.is::<http_body_util::LengthLimitError>() {
             true => too_large(),
@@ -212,6 +219,18 @@ fn notes(text: &str) -> Result<BTreeMap<String, String>, Error> {
     serde_json::from_str(text).map_err(|error| {
         malformed(format!("the parameter 'metadata' is JSON such as {{\"by\": \"ann\"}}: {error}"))
     })
+}
+
+fn check_metadata(options: &RegisterOptions) -> Result<(), Error> {
+    let size: usize = options.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    match size <= METADATA_BYTES_MAX {
+        true => Ok(()),
+        false => {
+            let message =
+                format!("the metadata has {size} bytes, more than the {METADATA_BYTES_MAX} that are kept");
+            Err(Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message))
+        }
+    }
 }
 
 fn says_wasm(parts: &Parts) -> bool {

@@ -15,7 +15,7 @@ use super::invocation::{InvocationModel, Stage};
 use super::listing::{self, Rows};
 use super::model;
 use super::request::{Parameters, malformed};
-use super::{PAGE_MAX, PAGE_ROWS_MAX, QUERY_ROWS_MAX, Shared};
+use super::{PAGE_MAX, QUERY_ROWS_MAX, Shared};
 
 /// How many invocations a page has unless `limit` says so.
 const PAGE_DEFAULT: usize = 100;
@@ -50,7 +50,7 @@ pub(super) async fn list(admin: Shared, uri: Uri) -> Result<Response, Error> {
     let mut page = Page { invocations: Vec::new(), next_cursor: None };
     let mut seen = 0;
     while !rows.is_at_end() {
-        if seen >= PAGE_ROWS_MAX {
+        if seen >= admin.ports.page_rows_max {
             break;
         }
         let (filter, wanted) = (filter.clone(), limit - page.invocations.len());

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -81,6 +82,12 @@ pub const REHEARSAL_ROUNDS_MAX: u32 = 5;
 /// Components that are taken in at the same time; more wait.
 pub const UPLOADS_MAX: usize = 2;
 
+/// How long a component may take to arrive; then it is refused with 408.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Bytes of the notes of an operator that are kept with a deployment; more are refused with 413.
+pub const METADATA_BYTES_MAX: usize = 16 * 1024;
+
 /// What the admin door needs of the rest of the host.
 #[derive(Clone, Debug)]
 pub struct AdminPorts {
@@ -88,6 +95,10 @@ pub struct AdminPorts {
     pub rehearsal: Arc<dyn Rehearsal>,
     /// Bytes of a component; a larger one is refused with 413.
     pub component_bytes_max: usize,
+    /// How long a component may take to arrive.
+    pub upload_timeout: Duration,
+    /// Rows that are looked at for one page of a listing.
+    pub page_rows_max: usize,
     /// The version of the host.
     pub version: &'static str,
     /// Where callers are served, for those who read what they can ask.

@@ -1,5 +1,6 @@
 //! What operators see, route by route.
 
+mod bounds;
 mod deployments;
 mod state;
 mod steering;
@@ -13,7 +14,10 @@ use futures::future::BoxFuture;
 use holiday_core::attempt::Start;
 use holiday_core::error::ErrorCode;
 
-use super::{AdminPorts, RegisterError, RegisterOptions, Registered, Registrar, Source, router};
+use super::{
+    AdminPorts, PAGE_ROWS_MAX, RegisterError, RegisterOptions, Registered, Registrar, Source, UPLOAD_TIMEOUT,
+    router,
+};
 use crate::driver::{Handle, Rehearsal, RehearsalError};
 use crate::ingress::harness::{self, Host};
 use crate::ingress::{self, IngressConfig};
@@ -60,8 +64,16 @@ impl Rehearsal for Fits {
 
 fn ports(registrar: Arc<Known>) -> AdminPorts {
     let (rehearsal, metrics) = (Arc::new(Fits), Metrics::default());
-    let ingress_url = "http://127.0.0.1:8080".to_owned();
-    AdminPorts { registrar, rehearsal, component_bytes_max: 256, version: "0.1.0", ingress_url, metrics }
+    AdminPorts {
+        registrar,
+        rehearsal,
+        component_bytes_max: 256,
+        upload_timeout: UPLOAD_TIMEOUT,
+        page_rows_max: PAGE_ROWS_MAX,
+        version: "0.1.0",
+        ingress_url: "http://127.0.0.1:8080".to_owned(),
+        metrics,
+    }
 }
 
 /// Both doors: that of the operators is below `/admin`.

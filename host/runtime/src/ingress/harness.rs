@@ -98,6 +98,18 @@ impl Host {
         serde_json::from_slice(&body.expect("a whole body").to_bytes()).expect("JSON")
     }
 
+    /// The same, and numbers the ids in the answer.
+    pub(crate) fn fetch_numbered(&self, request: &str) -> serde_json::Value {
+        let answer = self.fetch(request);
+        self.number(&answer.to_string());
+        answer
+    }
+
+    /// Sends a request that no line can hold, and returns the status of the answer.
+    pub(crate) fn status_of(&self, request: Request<Body>) -> u16 {
+        self.runtime.block_on(self.answer(request)).status().as_u16()
+    }
+
     /// What is to be done until it is so, such as a handler that has to get somewhere first.
     pub(crate) fn until<T: Send + 'static>(
         &self,
@@ -276,6 +288,15 @@ impl Invoker for Handlers {
                 let suspend = Suspend { attempt, on: vec![EntryIndex(0)], received: 0 };
                 asks.into_iter().chain([Event::Suspend(suspend)]).collect()
             }
+            // Opens as many awakeables as it is told to, and waits for them in their order.
+            ("fill", _) => {
+                let count = String::from_utf8_lossy(&start.input).parse().expect("a number");
+                let first =
+                    start.commands.is_empty().then(|| all_commands(attempt, vec![Command::Awakeable; count]));
+                let next = EntryIndex(u32::try_from(start.notifications.len()).expect("few"));
+                let suspend = Suspend { attempt, on: vec![next], received: next.0 };
+                first.into_iter().chain([Event::Suspend(suspend)]).collect()
+            }
             ("add", _) => {
                 let sets = Command::SetState { key: "items".to_owned(), value: start.input.clone() };
                 [vec![commands(attempt, sets)], end(Outcome::success(echo(&start)))].concat()
@@ -294,7 +315,10 @@ impl Invoker for Handlers {
 
 /// The first command of a handler.
 fn commands(attempt: AttemptId, command: Command) -> Event {
-    let commands = vec![command];
+    all_commands(attempt, vec![command])
+}
+
+fn all_commands(attempt: AttemptId, commands: Vec<Command>) -> Event {
     Event::Commands(Commands { attempt, first: EntryIndex(0), commands, told_cancelled: None })
 }
 

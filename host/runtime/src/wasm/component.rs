@@ -223,6 +223,11 @@ impl Components {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn is_loaded(&self, deployment: DeploymentId) -> bool {
+        self.loaded().guests.contains_key(&deployment)
+    }
+
     /// Waits until there may be one more instance.
     pub(super) async fn instance(&self) -> Result<Instance<'_>, ComponentError> {
         let permit = self.instances.acquire().await;

@@ -16,6 +16,8 @@ pub struct WasmConfig {
     pub idle_keep_ms: u64,
     pub component_bytes_max: usize,
     pub components_loaded_max: usize,
+    pub handles_max: usize,
+    pub host_call_bytes_max: usize,
     /// What guests get whose component is not among `components`.
     pub guest: GuestConfig,
     /// By the name of the component; see `Deployment::name`.
@@ -40,6 +42,8 @@ impl Default for WasmConfig {
             idle_keep_ms: limits::IDLE_KEEP_MS,
             component_bytes_max: limits::COMPONENT_BYTES_MAX,
             components_loaded_max: limits::COMPONENTS_LOADED_MAX,
+            handles_max: limits::HANDLES_MAX,
+            host_call_bytes_max: limits::HOST_CALL_BYTES_MAX,
             guest: GuestConfig::default(),
             components: BTreeMap::new(),
             metrics: Metrics::default(),

@@ -57,6 +57,9 @@ pub const CROWD_CHECK_MS: u64 = 10;
 /// Handles a guest holds at a time: operations, streams, pollables, HTTP fields and so on.
 pub const HANDLES_MAX: usize = 100_000;
 
+/// Bytes that a guest hands to the host with one call, and those that a component describes itself with.
+pub const HOST_CALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Random bytes a guest draws with one call.
 pub const RANDOM_BYTES_MAX: u64 = 1024 * 1024;
 

@@ -40,6 +40,7 @@ pub(super) struct Sandbox {
     pub(super) cpu: CpuBudget,
     /// How long an attempt that waits for an answer keeps its instance.
     pub(super) idle_keep_ms: u64,
+    host_call_bytes_max: usize,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
     /// `None` while the component describes itself.
@@ -155,12 +156,13 @@ impl Sandbox {
         let stderr = Output::stderr(writer, Arc::clone(&mirror));
         let guest = config.guest(component);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(limits::HANDLES_MAX);
+        table.set_max_capacity(config.handles_max);
         Sandbox {
             table,
             memory: MemoryBound { bytes_max: config.memory_bytes_max, bytes: 0, refused: None },
             cpu,
             idle_keep_ms: config.idle_keep_ms,
+            host_call_bytes_max: config.host_call_bytes_max,
             wasi: wasi::context(guest, seed, &mirror, stdout.clone(), stderr.clone()),
             http: WasiHttpCtx::new(),
             gate: Gate::new(Arc::clone(&mirror), guest.allowed_hosts.clone(), config.metrics.clone()),
@@ -173,7 +175,9 @@ impl Sandbox {
 
     /// Puts the sandbox into a store, with its bounds in force.
     pub(super) fn into_store(self, engine: &Engine) -> Store<Sandbox> {
+        let host_call_bytes_max = self.host_call_bytes_max;
         let mut store = Store::new(engine, self);
+        store.set_hostcall_fuel(host_call_bytes_max);
         store.limiter(|sandbox| &mut sandbox.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(Sandbox::tick);
@@ -308,5 +312,18 @@ impl CpuBudget {
                  the work with run(...), or start the host with a larger CPU budget"
             ),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_gets_less_time_to_describe_itself() {
+        let budget_ms =
+            |config: &WasmConfig| Sandbox::for_describing(config, None).cpu.ticks_max * limits::EPOCH_TICK_MS;
+        assert_eq!(budget_ms(&WasmConfig::default()), limits::DESCRIBE_BUDGET_MS);
+        assert_eq!(budget_ms(&WasmConfig { cpu_budget_ms: 50, ..WasmConfig::default() }), 50);
     }
 }

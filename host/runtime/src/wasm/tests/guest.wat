@@ -14,6 +14,9 @@
     (export "now" (func (result u64)))
     (export "subscribe-duration" (func (param "when" u64) (result (own $pollable))))))
 
+  (import "wasi:random/random@0.2.12" (instance $random
+    (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
+
   (import "holiday:durable/types@0.1.0" (instance $types
     (type $a (record (field "service" string) (field "key" (option string)) (field "handler" string)))
     (export "target" (type (eq $a)))
@@ -69,6 +72,7 @@
   (alias core export $memory "realloc" (core func $realloc))
 
   (core func $now (canon lower (func $clock "now")))
+  (core func $draw (canon lower (func $random "get-random-bytes") (memory $m) (realloc $realloc)))
   (core func $subscribe (canon lower (func $clock "subscribe-duration")))
   (core func $take (canon lower (func $context "[static]pending.take") (memory $m) (realloc $realloc)))
   (core func $sleep (canon lower (func $context "sleep") (memory $m)))
@@ -81,6 +85,7 @@
   (core module $guest-module
     (import "host" "memory" (memory 2))
     (import "host" "now" (func $now (result i64)))
+    (import "host" "draw" (func $draw (param i64 i32)))
     (import "host" "subscribe" (func $subscribe (param i64) (result i32)))
     (import "host" "take" (func $take (param i32 i32)))
     (import "host" "sleep" (func $sleep (param i64 i32 i32 i32) (result i32)))
@@ -128,13 +133,16 @@
       (call $wait (i32.const 1000) (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 1024))
       (call $take (local.get $pending) (i32.const 1024)))
 
-    (func (export "handle")
+    (table $table 0 funcref)
+
+    (func $handle (export "handle")
       (param $service i32) (param $service-len i32) (param $has-key i32) (param $key i32) (param $key-len i32)
       (param $handler i32) (param $handler-len i32) (param $input i32) (param $input-len i32) (result i32)
       (;HANDLE;)))
   (core instance $guest (instantiate $guest-module (with "host" (instance
     (export "memory" (memory $m))
     (export "now" (func $now))
+    (export "draw" (func $draw))
     (export "subscribe" (func $subscribe))
     (export "take" (func $take))
     (export "sleep" (func $sleep))

@@ -1,5 +1,6 @@
 //! Whole components against a scripted driver: what an attempt records, as data.
 
+mod bounds;
 mod components;
 mod guests;
 mod rehearsals;
@@ -34,6 +35,11 @@ fn guest(handle: &str) -> Vec<u8> {
         .expect("the handler is well formed")
 }
 
+/// Small bounds.
+fn config() -> WasmConfig {
+    WasmConfig { instances_max: 2, memory_bytes_max: 1024 * 1024, cpu_budget_ms: 50, ..WasmConfig::default() }
+}
+
 /// Opens components in a directory of their own, with small bounds.
 fn components() -> (tempfile::TempDir, Arc<Components>) {
     let dir = tempfile::tempdir().expect("a directory");
@@ -42,12 +48,10 @@ fn components() -> (tempfile::TempDir, Arc<Components>) {
 }
 
 fn open(dir: &tempfile::TempDir) -> Arc<Components> {
-    let config = WasmConfig {
-        instances_max: 2,
-        memory_bytes_max: 1024 * 1024,
-        cpu_budget_ms: 50,
-        ..WasmConfig::default()
-    };
+    open_with(dir, config())
+}
+
+fn open_with(dir: &tempfile::TempDir, config: WasmConfig) -> Arc<Components> {
     Arc::new(Components::open(dir.path(), config).expect("a sandbox"))
 }
 
@@ -59,7 +63,9 @@ struct Script {
     commands: Vec<CommandEntry>,
     notifications: Vec<NotificationEntry>,
     crowd: Arc<AtomicBool>,
-    _dir: tempfile::TempDir,
+    /// How long the guest may compute, if not as long as others.
+    cpu_ms: Option<u64>,
+    _dir: Arc<tempfile::TempDir>,
 }
 
 /// One attempt under way.
@@ -85,9 +91,13 @@ impl Recorder for Recording {
 
 impl Script {
     async fn new(handle: &str) -> Self {
-        let (dir, components) = components();
-        let prepared =
-            components.prepare(guest(handle).into(), None, |_| {}).await.expect("a good component");
+        Script::with(config(), guest(handle)).await
+    }
+
+    async fn with(config: WasmConfig, component: Vec<u8>) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let components = open_with(&dir, config);
+        let prepared = components.prepare(component.into(), None, |_| {}).await.expect("a good component");
         Script {
             deployment: DeploymentId::of(&prepared.digest),
             components,
@@ -95,7 +105,21 @@ impl Script {
             commands: Vec::new(),
             notifications: Vec::new(),
             crowd: Arc::default(),
-            _dir: dir,
+            cpu_ms: None,
+            _dir: Arc::new(dir),
+        }
+    }
+
+    /// Another invocation of the same component.
+    fn another(&self) -> Self {
+        Script {
+            components: Arc::clone(&self.components),
+            attempts: 0,
+            commands: Vec::new(),
+            notifications: Vec::new(),
+            crowd: Arc::clone(&self.crowd),
+            _dir: Arc::clone(&self._dir),
+            ..*self
         }
     }
 
@@ -125,7 +149,7 @@ impl Script {
             seed: Seed([7; 32]),
             lineage: Vec::new(),
             created_at: Timestamp::from_millis(1_000),
-            cpu_ms: None,
+            cpu_ms: self.cpu_ms,
             commands: self.commands.clone(),
             notifications: self.notifications.clone(),
             postponed: BTreeSet::new(),

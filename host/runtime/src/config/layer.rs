@@ -1,5 +1,6 @@
 //! Where values come from: a file, variables of the environment, flags. Each is one layer with its name.
 
+use std::fmt;
 use std::path::Path;
 
 use figment::value::{Dict, Map, Value};
@@ -28,23 +29,23 @@ const OTHERS: [&str; 3] = ["HOLIDAY_ADMIN", "HOLIDAY_CONFIG", "HOLIDAY_INGRESS"]
 const TYPING_ERRORS: usize = 2;
 
 /// Values of one source.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Layer {
     source: String,
     values: Dict,
 }
 
 /// A value from the command line.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Flag {
     /// As it is written, such as `--ingress`.
-    pub name: &'static str,
-    pub key: Vec<String>,
-    pub value: FlagValue,
+    name: &'static str,
+    key: Vec<String>,
+    value: FlagValue,
 }
 
-#[derive(Clone, Debug)]
-pub enum FlagValue {
+#[derive(Clone)]
+pub(super) enum FlagValue {
     Text(String),
     List(Vec<String>),
 }
@@ -176,6 +177,19 @@ pub(super) fn read(path: &Path, max: usize) -> Result<String, ConfigError> {
         return Err(ConfigError::TooLarge { path: path.to_owned(), size, max });
     }
     std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// Without the values: there may be something among them that should not be shown.
+impl fmt::Debug for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+impl fmt::Debug for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 impl Provider for Layer {

@@ -20,6 +20,7 @@ mod tests;
 mod variable;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -174,7 +175,7 @@ impl Default for Limits {
 }
 
 /// Where a configuration comes from, beside the defaults.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     /// A file that must be there. `None`: [`DEFAULT_FILE`], if it is there.
     pub file: Option<PathBuf>,
@@ -189,6 +190,19 @@ pub struct Sources {
 pub struct Loaded {
     pub config: Config,
     layers: Vec<Layer>,
+}
+
+/// Without the values of the variables.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variables: Vec<&String> = self.variables.iter().map(|(name, _)| name).collect();
+        let Sources { file, flags, .. } = self;
+        f.debug_struct("Sources")
+            .field("file", file)
+            .field("variables", &variables)
+            .field("flags", flags)
+            .finish()
+    }
 }
 
 impl Sources {
@@ -206,11 +220,12 @@ impl Sources {
     }
 
     pub fn load(&self) -> Result<Loaded, ConfigError> {
+        let default = Path::new(DEFAULT_FILE);
+        // One that cannot be looked at is not passed over: reading it says why.
+        let default = default.try_exists().unwrap_or(true).then_some(default);
         let mut layers = Vec::new();
-        match &self.file {
-            Some(file) => layers.push(Layer::of_file(file)?),
-            None if Path::new(DEFAULT_FILE).exists() => layers.push(Layer::of_file(Path::new(DEFAULT_FILE))?),
-            None => {}
+        if let Some(file) = self.file.as_deref().or(default) {
+            layers.push(Layer::of_file(file)?);
         }
         layers.extend(Layer::of_variables(&self.variables)?);
         layers.extend(self.flags.iter().map(Layer::of_flag));

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use expect_test::{Expect, expect};
+use holiday_core::deployment::{Revision, Service};
 use holiday_core::policy::{Options, Policies, RetryOptions, ServicePolicies};
 use holiday_core::retry::Exhausted;
 use serde_json::Value;
 
 use super::{Config, ConfigError, Entry, Flag, Loaded, Sources, keys, variable_of};
+use crate::driver::Catalog;
+use crate::ingress::harness;
 
 /// A configuration file in a directory of its own; it is always called `holiday.toml`.
 struct Written {
@@ -386,7 +389,7 @@ fn what_guests_get_is_not_shown() {
         "#,
     );
     let loaded = written.load(&[], Vec::new()).expect("a good one");
-    let debug = format!("{:?}", loaded.config);
+    let debug = format!("{:?}", loaded);
     assert!(!debug.contains("hunter2") && debug.contains("<secret from env CARGO_PKG_NAME>"), "{debug}");
     let resolved = format!("{:?}", loaded.config.env(Some("trips")).expect("it is set"));
     assert!(!resolved.contains("hunter2") && !resolved.contains(env!("CARGO_PKG_NAME")), "{resolved}");
@@ -403,6 +406,30 @@ fn what_guests_get_is_not_shown() {
         let error = Written::new(wrong).load(&[], Vec::new()).map(|it| it.config).expect_err("it is wrong");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
+}
+
+#[test]
+fn names_that_nothing_goes_by_are_told() {
+    let written = Written::new(
+        r#"
+            [policies.services.trip]
+            [policies.services.Booking.handlers.Rum]
+            [policies.services.Booking.handlers.status]
+            [components.trips.env]
+            [components.boats.env]
+        "#,
+    );
+    let config = written.load(&[], Vec::new()).expect("a good one").config;
+    let deployment = harness::deployment();
+    let revision =
+        |service: &Service| Revision { deployment: deployment.id, number: 1, service: service.clone() };
+    let services = deployment.services.iter();
+    let catalog = Catalog {
+        revisions: services.map(|service| (service.name.clone(), revision(service))).collect(),
+        components: BTreeMap::from([(deployment.id, deployment.name().expect("a file").to_owned())]),
+        ..Catalog::default()
+    };
+    expect![""].assert_eq(&config.strangers(&catalog).join("\n"));
 }
 
 #[test]

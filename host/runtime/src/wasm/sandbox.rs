@@ -309,7 +309,7 @@ impl CpuBudget {
             ErrorCode::GuestSpun,
             format!(
                 "the component computed for more than {budget_ms} ms without an operation of its context; split \
-                 the work with run(...), or start the host with a larger CPU budget"
+                 the work with run(...), or allow more by limits.cpu or the option cpu"
             ),
         )
     }

@@ -91,7 +91,7 @@ async fn describe_may_only_describe() {
     };
     check(describe("(drop (call $start-sleep (i64.const 1)))"), expect!["HH0040: describe() of the component failed: it used the context, which only handlers have; it may only describe services"]).await;
     check(describe("unreachable"), expect!["HH0022: describe() of the component failed: the component trapped: wasm trap: wasm `unreachable` instruction executed"]).await;
-    check(describe("(loop $again (br $again))"), expect!["HH0023: describe() of the component failed: the component computed for more than 50 ms without an operation of its context; split the work with run(...), or start the host with a larger CPU budget"]).await;
+    check(describe("(loop $again (br $again))"), expect!["HH0023: describe() of the component failed: the component computed for more than 50 ms without an operation of its context; split the work with run(...), or allow more by limits.cpu or the option cpu"]).await;
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ async fn a_trap_fails_the_attempt() {
 #[tokio::test]
 async fn a_guest_that_spins_fails_alone() {
     check("(loop $again (br $again)) unreachable", 1, expect![[r#"
-        fail HH0023: the component computed for more than 50 ms without an operation of its context; split the work with run(...), or start the host with a larger CPU budget
+        fail HH0023: the component computed for more than 50 ms without an operation of its context; split the work with run(...), or allow more by limits.cpu or the option cpu
     "#]])
     .await;
 }

@@ -106,7 +106,7 @@ async fn a_handler_that_fails_on_the_way_does_not_fit() {
     // One budget for the whole journal.
     check(
         "(call $await (call $start-sleep (i64.const 60000))) (loop $again (br $again)) unreachable",
-        expect!["HH0023: the component computed for more than 50 ms without an operation of its context; split the work with run(...), or start the host with a larger CPU budget"],
+        expect!["HH0023: the component computed for more than 50 ms without an operation of its context; split the work with run(...), or allow more by limits.cpu or the option cpu"],
     )
     .await;
 }

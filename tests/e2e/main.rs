@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cancelling;
+mod collector;
 mod commands;
 mod config;
 mod dev;
@@ -23,5 +24,6 @@ mod policies;
 mod replay;
 mod shutdown;
 mod sleepers;
+mod traces;
 mod trips;
 mod vocabulary;

@@ -91,6 +91,7 @@ error_codes! {
     PrivateHandler = "HH0050", "the handler is private";
     AttemptsExhausted = "HH0051", "an invocation failed too often";
     MissingSecret = "HH0052", "a secret is missing";
+    BadTelemetry = "HH0056", "spans cannot be sent as configured";
     NotAWorkflow = "HH0062", "durable promises belong to workflows";
     PromiseCompleted = "HH0063", "the promise is completed already";
     WaitsForItself = "HH0064", "the call would wait for itself";

@@ -9,3 +9,8 @@ pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
 }
+
+/// The same, as fine as the system has it.
+pub fn system_time() -> SystemTime {
+    SystemTime::now()
+}

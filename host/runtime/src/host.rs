@@ -29,6 +29,7 @@ pub use crate::registrar::{Change, Progress, Registered};
 use crate::secret::Secret;
 use crate::store::{DataDir, OpenError};
 use crate::takeover::Loss;
+use crate::telemetry::{self, Export, FLUSH_GRACE, TelemetryError};
 use crate::wasm::{
     self, AllowedHosts, ComponentError, Components, GuestConfig, MalformedHost, WasmConfig, WasmInvoker,
 };
@@ -58,6 +59,8 @@ pub enum HostError {
     #[error(transparent)]
     Loss(#[from] Loss),
     #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
     Driver(#[from] DriverError),
     #[error(transparent)]
     Handle(#[from] HandleError),
@@ -74,6 +77,7 @@ impl HostError {
             HostError::Config(error) => error.code(),
             HostError::AllowedHosts(error) => error.code(),
             HostError::Loss(_) => ErrorCode::HandlerLost,
+            HostError::Telemetry(error) => error.code(),
             HostError::Driver(error) => {
                 ErrorCode::of_message(&error.to_string()).unwrap_or(ErrorCode::Internal)
             }
@@ -100,6 +104,7 @@ pub struct Host {
     ended: Mutex<Option<oneshot::Receiver<Result<(), DriverError>>>>,
     doors: Vec<JoinHandle<()>>,
     stopping: watch::Sender<bool>,
+    export: Option<SpanExport>,
     ingress_addr: SocketAddr,
     admin_addr: SocketAddr,
     config: Config,
@@ -110,20 +115,19 @@ pub struct Host {
 impl Host {
     /// Opens the data directory, recovers what is in it, and opens both doors.
     pub async fn start(config: Config) -> Result<Host, HostError> {
-        if let Some(endpoint) = &config.telemetry.otlp_endpoint {
-            tracing::warn!(%endpoint, "telemetry.otlp-endpoint is set, but this version sends no traces yet");
-        }
         let metrics = Metrics::new(config.data_dir.clone());
         let wasm_config = wasm_config(&config, metrics.clone())?;
+        let (tracer, export) = telemetry::start(&config.telemetry, &metrics)?;
         let (ingress_listener, ingress_addr) = bind("ingress", config.ingress).await?;
         let (admin_listener, admin_addr) = bind("admin", config.admin).await?;
         let data_dir = config.data_dir.clone();
         let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
-        let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), runtime.clone()));
+        let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), tracer.clone(), runtime.clone()));
         let rehearsal: Arc<dyn Rehearsal> = Arc::<WasmInvoker>::clone(&invoker);
-        let driver_config = DriverConfig::new(config.limits.instances as usize, metrics.clone());
+        let driver_config =
+            DriverConfig::new(config.limits.instances as usize, metrics.clone(), tracer.clone());
         let Running { handle, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
         let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
@@ -143,14 +147,27 @@ impl Host {
             ingress_url: url(ingress_addr),
             metrics: metrics.clone(),
         };
-        let callers = ingress::router(handle.clone(), ingress_config(&config.limits), metrics.clone());
+        let callers =
+            ingress::router(handle.clone(), ingress_config(&config.limits), metrics.clone(), tracer);
         let door = DoorConfig { connections_max: config.limits.connections, ..DoorConfig::default() };
         let doors = vec![
             open(ingress_listener, callers, door.clone(), stops.clone()),
             open(admin_listener, admin::router(handle, ports), door, stops),
         ];
         let ended = Mutex::new(Some(ended));
-        Ok(Host { registrar, metrics, ended, doors, stopping, ingress_addr, admin_addr, config, _lock: lock })
+        let export = export.map(SpanExport::start);
+        Ok(Host {
+            registrar,
+            metrics,
+            ended,
+            doors,
+            stopping,
+            export,
+            ingress_addr,
+            admin_addr,
+            config,
+            _lock: lock,
+        })
     }
 
     pub fn ingress_addr(&self) -> SocketAddr {
@@ -214,6 +231,31 @@ impl Host {
         if !has_answered_all {
             // Those that still waited have been told to come again by now.
             drop(tokio::time::timeout(REQUEST_GRACE, doors).await);
+        }
+        if let Some(export) = self.export {
+            export.flush().await;
+        }
+    }
+}
+
+/// The task that sends spans.
+#[derive(Debug)]
+struct SpanExport {
+    stopping: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl SpanExport {
+    fn start(export: Export) -> Self {
+        let (stopping, stops) = watch::channel(false);
+        SpanExport { stopping, task: tokio::spawn(export.run(stops)) }
+    }
+
+    /// Has what is left sent, unless that takes too long.
+    async fn flush(self) {
+        self.stopping.send_replace(true);
+        if tokio::time::timeout(FLUSH_GRACE, self.task).await.is_err() {
+            tracing::warn!("not all spans were sent: the collector does not answer");
         }
     }
 }

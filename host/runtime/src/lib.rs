@@ -19,6 +19,7 @@ mod schema;
 pub mod secret;
 pub mod store;
 pub mod takeover;
+pub mod telemetry;
 pub mod unique;
 pub mod units;
 pub mod wasm;

@@ -221,6 +221,7 @@ impl From<HostError> for RegisterError {
             | HostError::Address { .. }
             | HostError::AllowedHosts(_)
             | HostError::Config(_)
+            | HostError::Telemetry(_)
             | HostError::Driver(_) => 500,
         };
         RegisterError { status, code: error.code(), message: error.to_string() }

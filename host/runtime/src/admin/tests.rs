@@ -22,6 +22,7 @@ use crate::driver::{Handle, Rehearsal, RehearsalError};
 use crate::ingress::harness::{self, Host};
 use crate::ingress::{self, IngressConfig};
 use crate::metrics::Metrics;
+use crate::telemetry::Tracer;
 
 /// Remembers what it was asked, and knows one component.
 #[derive(Debug, Default)]
@@ -82,7 +83,8 @@ pub(super) fn both_doors(handle: Handle) -> Router {
 }
 
 fn doors(handle: Handle, ports: AdminPorts) -> Router {
-    let callers = ingress::router(handle.clone(), IngressConfig::default(), Metrics::default());
+    let callers =
+        ingress::router(handle.clone(), IngressConfig::default(), Metrics::default(), Tracer::default());
     Router::new().nest("/admin", router(handle, ports)).fallback_service(callers)
 }
 
@@ -110,7 +112,8 @@ fn metrics_count_what_passes_the_doors() {
     let metrics = Metrics::default();
     let shared = metrics.clone();
     let host = Host::start(move |handle| {
-        let callers = ingress::router(handle.clone(), IngressConfig::default(), shared.clone());
+        let callers =
+            ingress::router(handle.clone(), IngressConfig::default(), shared.clone(), Tracer::default());
         let ports = AdminPorts { metrics: shared, ..ports(Arc::default()) };
         Router::new().nest("/admin", router(handle, ports)).fallback_service(callers)
     });

@@ -3,7 +3,8 @@
 use holiday_core::limits::PAYLOAD_BYTES_MAX;
 use http::Uri;
 
-use super::{ComponentConfig, Config, Limits, TelemetryConfig};
+use super::{ComponentConfig, Config, Limits};
+use crate::telemetry::TelemetryConfig;
 use crate::units::{Millis, Size};
 use crate::wasm::AllowedHosts;
 use crate::wasm::limits::EPOCH_TICK_MS;

@@ -75,7 +75,7 @@ impl Layer {
         let defaults = Value::serialize(shown_defaults()).expect("a configuration is plain values");
         let keys = leaves(&defaults);
         let mut layers = Vec::new();
-        for (name, text) in variables {
+        for (name, text) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             let key = keys.iter().find(|node| variable_of(&node.path) == *name);
             let (path, value) = match (key, name.strip_prefix(ENV_PREFIX)) {
                 (Some(Node { path, value }), _) => (path.clone(), value_of(text, value)),
@@ -90,6 +90,11 @@ impl Layer {
             layers.push(Layer { source: name.clone(), values: nested(&path, value) });
         }
         Ok(layers)
+    }
+
+    /// One value.
+    pub(super) fn of_value(source: &str, key: &[&str], value: impl Into<Value>) -> Self {
+        Layer { source: source.to_owned(), values: nested(&owned(key), value.into()) }
     }
 
     pub(super) fn of_flag(flag: &Flag) -> Self {

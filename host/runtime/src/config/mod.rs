@@ -14,6 +14,7 @@ mod check;
 mod entry;
 mod error;
 mod layer;
+mod standard;
 mod strangers;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use variable::{SECRET_BYTES_MAX, Variable};
 use crate::door;
 use crate::ingress;
 use crate::policy::HostOptions;
+use crate::telemetry::TelemetryConfig;
 use crate::units::{Millis, Size};
 use crate::wasm;
 use layer::Layer;
@@ -99,15 +101,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// Where traces go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
-pub struct TelemetryConfig {
-    /// The base URL of a collector that takes OTLP over HTTP; `None` sends nothing.
-    pub otlp_endpoint: Option<String>,
-    pub service_name: String,
-}
-
 /// The bounds that an operator may set; the others are constants.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
@@ -147,12 +140,6 @@ impl Default for Config {
 impl Default for LogConfig {
     fn default() -> Self {
         LogConfig { format: LogFormat::Text, filter: "info".to_owned() }
-    }
-}
-
-impl Default for TelemetryConfig {
-    fn default() -> Self {
-        TelemetryConfig { otlp_endpoint: None, service_name: "holiday-host".to_owned() }
     }
 }
 
@@ -210,7 +197,7 @@ impl Sources {
     pub fn with_environment(mut self) -> Result<Self, ConfigError> {
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
-            if name.starts_with(layer::PREFIX) {
+            if name.starts_with(layer::PREFIX) || standard::VARIABLES.contains(&name.as_str()) {
                 let value =
                     value.into_string().map_err(|_| ConfigError::NotUnicode { name: name.clone() })?;
                 self.variables.push((name, value));
@@ -227,7 +214,9 @@ impl Sources {
         if let Some(file) = self.file.as_deref().or(default) {
             layers.push(Layer::of_file(file)?);
         }
+        layers.extend(standard::layers(&self.variables));
         layers.extend(Layer::of_variables(&self.variables)?);
+        layers.extend(standard::switch(&self.variables));
         layers.extend(self.flags.iter().map(Layer::of_flag));
         let figment = figment(&Config::default(), &layers);
         let config: Config = figment.extract().map_err(error::of_value)?;

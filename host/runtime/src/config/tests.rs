@@ -143,6 +143,66 @@ fn variables_are_read_as_what_their_keys_take() {
 }
 
 #[test]
+fn standard_variables_of_opentelemetry_are_heard() {
+    let file = "telemetry = { otlp-endpoint = 'http://f:4318', service-name = 'file' }";
+    check(
+        file,
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/"), ("OTEL_SERVICE_NAME", " ")],
+        vec![],
+        expect![[r#"
+            telemetry.otlp-endpoint = http://c:4318/v1/traces (OTEL_EXPORTER_OTLP_ENDPOINT)
+            telemetry.service-name = file (holiday.toml)
+        "#]],
+    );
+    check(
+        file,
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/spans"),
+            ("OTEL_RESOURCE_ATTRIBUTES", "a=1, service.name = cars"),
+        ],
+        vec![],
+        expect![[r#"
+            telemetry.otlp-endpoint = http://t:1/spans (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+            telemetry.service-name = cars (OTEL_RESOURCE_ATTRIBUTES)
+        "#]],
+    );
+    check(
+        "",
+        &[
+            ("HOLIDAY_TELEMETRY_OTLP_ENDPOINT", "http://own:4318"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
+            ("OTEL_SERVICE_NAME", "trips"),
+        ],
+        vec![],
+        expect![[r#"
+            telemetry.otlp-endpoint = http://own:4318 (HOLIDAY_TELEMETRY_OTLP_ENDPOINT)
+            telemetry.service-name = trips (OTEL_SERVICE_NAME)
+        "#]],
+    );
+    check(
+        file,
+        &[("OTEL_SDK_DISABLED", "True")],
+        vec![],
+        expect![[r#"
+        telemetry.otlp-endpoint =  (OTEL_SDK_DISABLED)
+        telemetry.service-name = file (holiday.toml)
+    "#]],
+    );
+    check(
+        file,
+        &[("OTEL_TRACES_EXPORTER", "none")],
+        vec![],
+        expect![[r#"
+        telemetry.otlp-endpoint =  (OTEL_TRACES_EXPORTER)
+        telemetry.service-name = file (holiday.toml)
+    "#]],
+    );
+    let off = Written::new(file).load(&[("OTEL_SDK_DISABLED", "true")], Vec::new()).expect("a good one");
+    assert_eq!(off.config.telemetry.otlp_endpoint, None);
+}
+
+#[test]
 fn variables_that_should_be_keys_are_refused() {
     let refused =
         ["HOLIDAY_LIMITS_BDY", "HOLIDAY_LOGS", "HOLIDAY_DATADIR", "HOLIDAY_TELEMETRY_X"].map(|name| {
@@ -429,7 +489,11 @@ fn names_that_nothing_goes_by_are_told() {
         components: BTreeMap::from([(deployment.id, deployment.name().expect("a file").to_owned())]),
         ..Catalog::default()
     };
-    expect![""].assert_eq(&config.strangers(&catalog).join("\n"));
+    expect![[r#"
+        the configuration speaks of the handler of Booking 'Rum', and there is none; did you mean 'Run'?
+        the configuration speaks of the service 'trip', and there is none; did you mean 'trips'?
+        the configuration speaks of the component 'boats', and there is none"#]]
+    .assert_eq(&config.strangers(&catalog).join("\n"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use holiday_core::id::{AttemptId, EntryIndex, InvocationId, Position};
 use holiday_core::journal::NotificationEntry;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::observer::About;
+use super::notice::About;
 use super::writer::Release;
 
 #[derive(Debug)]

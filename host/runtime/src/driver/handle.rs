@@ -17,12 +17,20 @@ use tokio::sync::{mpsc as async_mpsc, oneshot};
 
 use super::watched::Watched;
 use super::writer::Release;
+use crate::telemetry::InvocationTrace;
 
 /// Executes attempts. One call starts one; it returns at once and the attempt goes on by itself.
 pub trait Invoker: Send + Sync + 'static {
     /// Executes the handler. Events go to [`Handle::record`]; the last of them is an `End`, a `Suspend` or a
-    /// `Fail`. When `news` closes, the attempt is stopped and need not say anything more.
-    fn start(&self, start: Start, news: async_mpsc::UnboundedReceiver<News>, handle: Handle);
+    /// `Fail`. When `news` closes, the attempt is stopped and need not say anything more. What it does is told to
+    /// `trace`, if there is one.
+    fn start(
+        &self,
+        start: Start,
+        trace: Option<Arc<InvocationTrace>>,
+        news: async_mpsc::UnboundedReceiver<News>,
+        handle: Handle,
+    );
 
     /// Forgets what it keeps of a deployment that no invocation needs any more.
     fn free(&self, deployment: DeploymentId);

@@ -21,11 +21,13 @@
 mod attempts;
 mod checkpoint;
 mod handle;
+mod notice;
 mod observer;
 mod rehearsal;
 mod replies;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod watched;
 mod writer;
 
@@ -48,11 +50,12 @@ use crate::clock;
 use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log, LogError};
 use crate::metrics::{Metrics, amount};
 use crate::store::{ACTIVE_BYTES_MAX, Overlay};
+use crate::telemetry::Tracer;
 use attempts::Attempts;
 use checkpoint::{Checkpointer, Finished};
 pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker, JournalLength};
 use handle::{Reply, Request, Shared};
-use observer::{About, Observer};
+use observer::Observer;
 pub use rehearsal::{Rehearsal, RehearsalError};
 use replies::Replies;
 pub use watched::Watched;
@@ -76,6 +79,7 @@ pub struct DriverConfig {
     /// Attempts that hold an instance at the same time.
     pub running_attempts_max: usize,
     pub metrics: Metrics,
+    pub tracer: Tracer,
     /// The others are bounds; each default is the constant of that name.
     pub checkpoint_records: u64,
     pub checkpoint_bytes: usize,
@@ -83,10 +87,11 @@ pub struct DriverConfig {
 }
 
 impl DriverConfig {
-    pub fn new(running_attempts_max: usize, metrics: Metrics) -> Self {
+    pub fn new(running_attempts_max: usize, metrics: Metrics, tracer: Tracer) -> Self {
         DriverConfig {
             running_attempts_max,
             metrics,
+            tracer,
             checkpoint_records: CHECKPOINT_RECORDS,
             checkpoint_bytes: CHECKPOINT_BYTES,
             active_bytes_max: ACTIVE_BYTES_MAX,
@@ -146,7 +151,7 @@ pub fn start<L: Log + 'static>(
         writer: None,
         checkpointer: Checkpointer::default(),
         handle: handle.clone(),
-        observer: Observer::new(config.metrics.clone()),
+        observer: Observer::new(config.metrics.clone(), config.tracer.clone()),
         metrics: config.metrics.clone(),
         config,
         runtime,
@@ -193,9 +198,12 @@ impl<L: Log + 'static> Driver<L> {
             for record in &records {
                 engine::apply(&mut self.state, record)?;
             }
+            // What the process before this one did is not told again.
+            drop(self.state.kv_mut().take_changes());
         }
         self.state.kv_mut().recount()?;
-        let writer = Writer::start(log, self.last, &self.handle, &self.metrics, self.runtime.clone());
+        let (metrics, tracer) = (self.metrics.clone(), self.config.tracer.clone());
+        let writer = Writer::start(log, self.last, &self.handle, metrics, tracer, self.runtime.clone());
         self.checkpointer.begin_after(self.state.applied()?);
         self.writer = Some(writer);
         self.publish_catalog()?;
@@ -405,13 +413,10 @@ impl<L: Log + 'static> Driver<L> {
     fn start_ready_attempts(&mut self) -> Result<(), DriverError> {
         while let Some(attempt) = self.attempts.next_ready() {
             let Some(loaded) = engine::load(&self.state, attempt)? else { continue };
-            let has_journal = !(loaded.start.commands.is_empty() && loaded.start.notifications.is_empty());
-            self.metrics.attempts_started.inc();
-            self.metrics.attempts_replayed.inc_by(u64::from(has_journal));
-            let news = self
-                .attempts
-                .started(attempt, Arc::new(About::new(attempt.invocation, &loaded.start.target)));
-            self.invoker.start(loaded.start, news, self.handle.clone());
+            let about = self.observer.starts(&self.state, &loaded.start)?;
+            let trace = about.trace.clone();
+            let news = self.attempts.started(attempt, about);
+            self.invoker.start(loaded.start, trace, news, self.handle.clone());
             self.carry_out(loaded.effects)?;
         }
         self.handle.shared.is_crowded.store(self.attempts.is_crowded(), Ordering::Relaxed);

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use holiday_core::attempt::Start;
 use holiday_core::effect::Effect;
 use holiday_core::event::{Event, Fail, Record, RunFailed};
 use holiday_core::id::{EntryIndex, InvocationId};
@@ -13,64 +14,24 @@ use holiday_core::invocation::{FailingRun, Invocation, Lifecycle, RunRetry, Stat
 use holiday_core::journal::Command;
 use holiday_core::state::key;
 use holiday_core::state::{Kv as _, State, StoreError, codec};
-use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome};
 
 use super::attempts::Attempts;
+use super::notice::{self, About, Notice, What};
+use super::traces::Traces;
 use super::watched::{Change, Changes, Watched};
-use crate::chronicle::{self, Subject};
+use crate::chronicle;
 use crate::metrics::Metrics;
 use crate::metrics::label;
+use crate::telemetry::{InvocationTrace, Tracer};
 
 #[derive(Debug)]
 pub(super) struct Observer {
     metrics: Metrics,
+    traces: Traces,
     /// What waits for the records of the batch.
     notices: Vec<Notice>,
-}
-
-/// What is told of an invocation whenever it is mentioned.
-#[derive(Debug)]
-pub(super) struct About {
-    invocation: InvocationId,
-    /// `<service>/<handler>`.
-    method: String,
-}
-
-impl About {
-    pub(super) fn new(invocation: InvocationId, target: &Target) -> Self {
-        About { invocation, method: format!("{}/{}", target.service, target.handler) }
-    }
-
-    fn subject(&self) -> Subject<'_> {
-        Subject { method: &self.method, invocation: self.invocation }
-    }
-
-    /// The name of a service has no `/`.
-    fn service(&self) -> &str {
-        self.method.split_once('/').map_or(&self.method, |(service, _)| service)
-    }
-}
-
-/// Something that has become of an invocation.
-#[derive(Debug)]
-pub(super) struct Notice {
-    about: Arc<About>,
-    what: What,
-}
-
-#[derive(Debug)]
-enum What {
-    AttemptFailed { attempt: u32, error: String, next_in_ms: Option<u64> },
-    StepFailed { attempt: u32, step: String, error: String, next_in_ms: Option<u64> },
-    Paused { reason: String },
-    Resumed,
-    Cancelling,
-    Succeeded,
-    Failed { error: String },
-    Cancelled,
-    Killed,
 }
 
 /// What there is to look at after a record was applied.
@@ -83,8 +44,18 @@ struct Seen<'a> {
 }
 
 impl Observer {
-    pub(super) fn new(metrics: Metrics) -> Self {
-        Observer { metrics, notices: Vec::new() }
+    pub(super) fn new(metrics: Metrics, tracer: Tracer) -> Self {
+        Observer { metrics, traces: Traces::new(tracer), notices: Vec::new() }
+    }
+
+    /// What is told of an invocation while one of its attempts runs.
+    pub(super) fn starts(&self, state: &State<Watched>, start: &Start) -> Result<Arc<About>, StoreError> {
+        let invocation = start.attempt.invocation;
+        let has_journal = !(start.commands.is_empty() && start.notifications.is_empty());
+        self.metrics.attempts_started.inc();
+        self.metrics.attempts_replayed.inc_by(u64::from(has_journal));
+        let trace = self.traces.of(state, &invocation)?;
+        Ok(Arc::new(About::new(invocation, &start.target, start.created_at, trace)))
     }
 
     /// Looks at what a record has changed.
@@ -109,6 +80,7 @@ impl Observer {
     /// Forgets what was not told: its records are lost.
     pub(super) fn clear(&mut self) {
         self.notices.clear();
+        self.traces.clear();
     }
 
     /// What attempts did, unless they are no longer listened to, and what was asked for.
@@ -137,7 +109,7 @@ impl Observer {
                 self.note(seen, &it.attempt.invocation, what)?;
             }
             Event::Cancel { invocation } => self.cancelling(seen, invocation)?,
-            Event::Commands(it) => {
+            Event::Commands(it) if seen.attempts.is_running(it.attempt) => {
                 for command in &it.commands {
                     if let Command::Cancel { invocation } = command {
                         self.cancelling(seen, invocation)?;
@@ -153,7 +125,11 @@ impl Observer {
         let invocation = &change.invocation;
         match (change.from, change.to) {
             (None, Some(_)) => self.begun(seen, invocation),
-            (_, None) => self.note(seen, invocation, seen.ended(invocation)),
+            (_, None) => {
+                self.note(seen, invocation, seen.ended(invocation))?;
+                self.traces.forget(invocation);
+                Ok(())
+            }
             (_, Some(label::Status::Paused)) => {
                 let reason = match seen.status(invocation)? {
                     Some(Status::Paused(paused)) => paused.reason,
@@ -167,7 +143,10 @@ impl Observer {
         }
     }
 
-    fn begun(&self, seen: &Seen<'_>, invocation: &InvocationId) -> Result<(), StoreError> {
+    fn begun(&mut self, seen: &Seen<'_>, invocation: &InvocationId) -> Result<(), StoreError> {
+        if let Some(caller) = seen.trace_of_caller() {
+            self.traces.note(caller, invocation);
+        }
         let row = seen.state.kv().get(&key::invocation(invocation))?;
         // The name of its service is what its row begins with.
         if let Some(service) = row.and_then(|row| codec::decode_first::<String>(&row)) {
@@ -177,20 +156,25 @@ impl Observer {
     }
 
     fn cancelling(&mut self, seen: &Seen<'_>, invocation: &InvocationId) -> Result<(), StoreError> {
-        self.note(seen, &seen.state.resolve(invocation)?, What::Cancelling)
+        let invocation = seen.state.resolve(invocation)?;
+        let has_ended_now = seen.changes.all.iter().any(|change| change.invocation == invocation);
+        match has_ended_now || seen.lifecycle(&invocation)?.is_some() {
+            true => self.note(seen, &invocation, What::Cancelling),
+            false => Ok(()),
+        }
     }
 
     /// Has something told of an invocation, if it is known at all.
     fn note(&mut self, seen: &Seen<'_>, invocation: &InvocationId, what: What) -> Result<(), StoreError> {
-        let about = seen.about(invocation)?;
-        self.notices.extend(about.map(|about| Notice { about, what }));
+        let about = seen.about(invocation, &self.traces)?;
+        self.notices.extend(about.map(|about| Notice { about, at: seen.record.at, what }));
         Ok(())
     }
 }
 
 impl Seen<'_> {
     /// What is known of an invocation: from its attempt, or else from its row, which may have gone with this record.
-    fn about(&self, invocation: &InvocationId) -> Result<Option<Arc<About>>, StoreError> {
+    fn about(&self, invocation: &InvocationId, traces: &Traces) -> Result<Option<Arc<About>>, StoreError> {
         if let Some(about) = self.attempts.about(invocation) {
             return Ok(Some(Arc::clone(about)));
         }
@@ -198,7 +182,15 @@ impl Seen<'_> {
             Some(row) => Some(codec::decode(row, || format!("of invocation {invocation}"))?),
             None => self.state.invocation(invocation)?,
         };
-        Ok(row.map(|row| Arc::new(About::new(*invocation, &row.target))))
+        let Some(row) = row else { return Ok(None) };
+        let trace = traces.of_row(self.state, invocation, &row)?;
+        Ok(Some(Arc::new(About::new(*invocation, &row.target, row.created_at, trace))))
+    }
+
+    /// The trace that passes on to what this record has begun: that of the handler that asked for it.
+    fn trace_of_caller(&self) -> Option<&InvocationTrace> {
+        let Event::Commands(it) = &self.record.event else { return None };
+        self.attempts.about(&it.attempt.invocation)?.trace.as_deref()
     }
 
     fn lifecycle(&self, invocation: &InvocationId) -> Result<Option<Lifecycle>, StoreError> {
@@ -224,7 +216,7 @@ impl Seen<'_> {
             Some(RunRetry::Due | RunRetry::Exhausted) | None => None,
         };
         let step = match self.state.command(invocation, it.run)?.map(|entry| entry.command) {
-            Some(Command::Run { name, .. }) => name,
+            Some(Command::Run { name, .. }) => notice::cut(name),
             Some(_) | None => String::new(),
         };
         Ok(What::StepFailed { attempt: it.attempt.number, step, error: it.message.clone(), next_in_ms })
@@ -243,48 +235,12 @@ impl Seen<'_> {
         match answer {
             Some(Outcome::Failure(failure)) if *failure == Failure::cancelled() => What::Cancelled,
             Some(Outcome::Failure(failure)) if *failure == Failure::killed() => What::Killed,
-            Some(Outcome::Failure(failure)) => What::Failed { error: failure.to_string() },
+            Some(Outcome::Failure(failure)) => What::failed(failure),
             Some(Outcome::Success(_)) | None => What::Succeeded,
         }
     }
 
     fn millis_until(&self, later: Timestamp) -> u64 {
         later.millis_since(self.record.at)
-    }
-}
-
-impl Notice {
-    /// Tells it, now that it is durable.
-    pub(super) fn tell(&self, metrics: &Metrics) {
-        let about = &self.about;
-        let subject = about.subject();
-        let completed = |outcome| metrics.invocation_completed(about.service(), outcome);
-        match &self.what {
-            What::AttemptFailed { attempt, error, next_in_ms } => {
-                chronicle::attempt_failed(subject, *attempt, error, *next_in_ms);
-            }
-            What::StepFailed { attempt, step, error, next_in_ms } => {
-                chronicle::step_failed(subject, *attempt, step, error, *next_in_ms);
-            }
-            What::Paused { reason } => chronicle::paused(subject, reason),
-            What::Resumed => chronicle::resumed(subject),
-            What::Cancelling => chronicle::cancelling(subject),
-            What::Succeeded => {
-                completed(label::Outcome::Success);
-                chronicle::completed(subject);
-            }
-            What::Failed { error } => {
-                completed(label::Outcome::Failure);
-                chronicle::failed(subject, error);
-            }
-            What::Cancelled => {
-                completed(label::Outcome::Cancelled);
-                chronicle::cancelled(subject);
-            }
-            What::Killed => {
-                completed(label::Outcome::Killed);
-                chronicle::killed(subject);
-            }
-        }
     }
 }

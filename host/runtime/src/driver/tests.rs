@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::log::memory::NextAppend;
 use crate::log::{Extent, LogError, MemoryLog};
+use crate::telemetry::InvocationTrace;
 
 /// Far longer than anything here takes: a test that meets it has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,7 +37,13 @@ struct Scripted {
 impl Invoker for Scripted {
     fn free(&self, _: DeploymentId) {}
 
-    fn start(&self, start: Start, mut news: UnboundedReceiver<News>, handle: Handle) {
+    fn start(
+        &self,
+        start: Start,
+        _: Option<Arc<InvocationTrace>>,
+        mut news: UnboundedReceiver<News>,
+        handle: Handle,
+    ) {
         self.started.lock().expect("no test panics while it holds this").push(start.attempt);
         let (id, handler, input) = (start.attempt, start.target.handler.clone(), start.input.clone());
         let mut attempt = Attempt::new(start);
@@ -186,7 +193,7 @@ impl Fixture {
 }
 
 fn config() -> DriverConfig {
-    DriverConfig::new(4, Metrics::default())
+    DriverConfig::new(4, Metrics::default(), Tracer::default())
 }
 
 fn deployment() -> Deployment {

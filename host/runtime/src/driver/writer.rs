@@ -12,9 +12,10 @@ use holiday_core::event::Record;
 use holiday_core::id::Seq;
 
 use super::handle::{Handle, Request};
-use super::observer::Notice;
+use super::notice::Notice;
 use crate::log::{AppendError, LOG_BATCH_RECORDS_MAX, Log};
 use crate::metrics::Metrics;
+use crate::telemetry::Tracer;
 
 /// Batches that wait for the writer; the driver waits beyond that.
 pub(super) const BATCHES_WAITING_MAX: usize = 64;
@@ -77,7 +78,8 @@ impl<L: Log + 'static> Writer<L> {
         log: L,
         last: Seq,
         handle: &Handle,
-        metrics: &Metrics,
+        metrics: Metrics,
+        tracer: Tracer,
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let (orders, received) = mpsc::sync_channel(BATCHES_WAITING_MAX);
@@ -89,7 +91,8 @@ impl<L: Log + 'static> Writer<L> {
             log,
             last,
             durable: Arc::clone(&durable),
-            metrics: metrics.clone(),
+            metrics,
+            tracer,
             driver: handle.requests.clone(),
             runtime,
         };
@@ -131,6 +134,7 @@ struct Work<L> {
     last: Seq,
     durable: Arc<Durable>,
     metrics: Metrics,
+    tracer: Tracer,
     driver: Sender<Request>,
     runtime: tokio::runtime::Handle,
 }
@@ -143,7 +147,7 @@ impl<L: Log> Work<L> {
                 break;
             }
             group.releases.into_iter().for_each(|release| release());
-            group.notices.iter().for_each(|notice| notice.tell(&self.metrics));
+            group.notices.iter().for_each(|notice| notice.tell(&self.metrics, &self.tracer));
             if let Some(through) = group.trim {
                 self.trim(through);
             }
@@ -340,7 +344,8 @@ mod tests {
         }
 
         fn start<L: Log + 'static>(&self, log: L) -> Writer<L> {
-            Writer::start(log, Seq::ZERO, &self.handle, &self.metrics, self.runtime.handle().clone())
+            let (metrics, tracer) = (self.metrics.clone(), Tracer::default());
+            Writer::start(log, Seq::ZERO, &self.handle, metrics, tracer, self.runtime.handle().clone())
         }
     }
 

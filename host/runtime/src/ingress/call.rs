@@ -63,6 +63,7 @@ pub(super) async fn invoke(
         delay_ms,
         retention_ms: if destination.is_one_way { SEND_RETENTION_MS } else { 0 },
     };
+    watch.brings_in(&invoke);
     match destination.is_one_way {
         true => send(ingress, invoke).await,
         false => call(ingress, destination, invoke, &parts.headers).await,

@@ -34,6 +34,7 @@ use crate::driver::{self, DriverConfig, Handle, HostState, Invoker};
 use crate::log::MemoryLog;
 use crate::metrics::Metrics;
 use crate::store::Overlay;
+use crate::telemetry::{InvocationTrace, Tracer};
 
 /// Headers that the tests show.
 const SHOWN: [&str; 6] =
@@ -52,7 +53,7 @@ impl Host {
         let runtime = Runtime::new().expect("a runtime");
         let database = redb::Database::builder().create_with_backend(InMemoryBackend::new());
         let store = Overlay::new(database.expect("a database in memory")).expect("an empty state");
-        let config = DriverConfig::new(100, Metrics::default());
+        let config = DriverConfig::new(100, Metrics::default(), Tracer::default());
         let running =
             driver::start(MemoryLog::new(), store, Arc::new(Handlers), config, runtime.handle().clone());
         let handle = running.expect("an empty log").handle;
@@ -273,7 +274,13 @@ struct Handlers;
 impl Invoker for Handlers {
     fn free(&self, _: DeploymentId) {}
 
-    fn start(&self, start: Start, _: UnboundedReceiver<News>, handle: Handle) {
+    fn start(
+        &self,
+        start: Start,
+        _: Option<Arc<InvocationTrace>>,
+        _: UnboundedReceiver<News>,
+        handle: Handle,
+    ) {
         let attempt = start.attempt;
         let answer = start.notifications.first().map(|entry| match &entry.notification {
             Notification::Completed { outcome, .. } => outcome.clone(),

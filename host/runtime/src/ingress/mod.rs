@@ -42,6 +42,7 @@ use tokio::sync::Semaphore;
 
 use crate::driver::Handle;
 use crate::metrics::Metrics;
+use crate::telemetry::Tracer;
 use budget::Budget;
 use directory::{Directories, Directory};
 use error::Error;
@@ -107,7 +108,7 @@ impl Default for IngressConfig {
 }
 
 /// Builds the router that serves callers.
-pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics) -> Router {
+pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics, tracer: Tracer) -> Router {
     let ingress = Ingress {
         directories: Directories::new(handle.catalog()),
         requests: Budget::new(config.in_flight_requests_max, metrics.ingress_requests_in_flight.clone()),
@@ -116,6 +117,7 @@ pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics) -> Router
         handle,
         config,
         metrics,
+        tracer,
     };
     Router::new().fallback(serve).with_state(Arc::new(ingress))
 }
@@ -131,6 +133,7 @@ struct Ingress {
     /// Turns to check large inputs.
     checks: Semaphore,
     metrics: Metrics,
+    tracer: Tracer,
 }
 
 impl Ingress {
@@ -140,7 +143,7 @@ impl Ingress {
 }
 
 async fn serve(State(ingress): State<Arc<Ingress>>, request: Request) -> Response {
-    let mut watch = Watch::start(ingress.metrics.clone());
+    let mut watch = Watch::start(&ingress.metrics, &ingress.tracer, &request);
     let response = answer(&ingress, request, &mut watch).await.unwrap_or_else(|error| {
         watch.refused(&error);
         error.into_response()

@@ -84,6 +84,9 @@ pub struct All {
     pub components_loaded: Gauge,
     pub component_compile_duration: Histogram,
     guest_http_requests: Family<Fetch, Counter>,
+
+    pub spans_sent: Counter,
+    pub spans_lost: Counter,
 }
 
 impl All {
@@ -210,6 +213,14 @@ impl All {
                 None,
                 &["outcome"],
                 "HTTP requests of guests: answered, failed, or refused by the rules of the host",
+            ),
+
+            spans_sent: it.add("spans_sent", None, &[], "Spans that the collector took"),
+            spans_lost: it.add(
+                "spans_lost",
+                None,
+                &[],
+                "Spans that were dropped: the queue was full, or the collector did not take them",
             ),
         }
     }

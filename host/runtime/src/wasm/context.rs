@@ -81,11 +81,15 @@ impl context::Host for Sandbox {
 
     async fn run(&mut self, name: String, retry: Option<context::RetryPolicy>) -> Result<RunStep> {
         let retry = retry.map(convert::retry).transpose()?;
+        let traced = if self.is_traced() { name.clone() } else { String::new() };
         let mut step = self.step(Op::Run { name, retry })?;
         loop {
             match step {
                 Step::Replayed(run) => return Ok(RunStep::Replayed(self.pending(run, true)?)),
-                Step::Execute(run) => return Ok(RunStep::Execute(self.table.push(RunToken(run))?)),
+                Step::Execute(run) => {
+                    self.trace(|spans| spans.step_begins(run, traced));
+                    return Ok(RunStep::Execute(self.table.push(RunToken(run))?));
+                }
                 Step::AwaitPermit(run) => {
                     self.await_news().await?;
                     step = self.step(Op::EnterRun(run))?;
@@ -101,7 +105,9 @@ impl context::Host for Sandbox {
         outcome: context::RunOutcome,
     ) -> Result<Resource<Pending>> {
         let RunToken(run) = self.table.delete(token)?;
-        self.begin(Op::FinishRun { run, outcome: outcome.into() }, true)
+        let outcome = outcome.into();
+        self.trace(|spans| spans.step_ends(run, &outcome));
+        self.begin(Op::FinishRun { run, outcome }, true)
     }
 
     fn awakeable(&mut self) -> Result<context::AwakeableHandle> {
@@ -257,6 +263,7 @@ impl context::HostPending for Sandbox {
 impl context::HostRunToken for Sandbox {
     fn drop(&mut self, token: Resource<RunToken>) -> Result<()> {
         let RunToken(run) = self.table.delete(token)?;
+        self.trace(|spans| spans.step_is_abandoned(run));
         self.just(Op::AbandonRun(run))
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use holiday_core::error::ErrorCode;
-use http::Request;
 use http::uri::{Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -17,6 +17,7 @@ use super::limits;
 use super::mirror::Mirror;
 use crate::metrics::Metrics;
 use crate::metrics::label::Fetch;
+use crate::telemetry::{TRACEPARENT, TRACESTATE, TraceContext};
 
 /// Where guests may send HTTP requests. An entry is a host (`api.example.com`), a host and port
 /// (`localhost:8080`), all subdomains of a domain (`*.example.com`), or every host (`*`).
@@ -116,6 +117,8 @@ pub(super) struct Gate {
     mirror: Arc<Mirror>,
     allowed: AllowedHosts,
     metrics: Metrics,
+    /// What requests are part of, if somebody is told of spans.
+    context: Option<TraceContext>,
     has_refused: bool,
     /// One permit for each request that may be under way.
     requests: Arc<Semaphore>,
@@ -124,7 +127,12 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(mirror: Arc<Mirror>, allowed: AllowedHosts, metrics: Metrics) -> Self {
         let requests = Arc::new(Semaphore::new(limits::HTTP_REQUESTS_MAX));
-        Gate { mirror, allowed, metrics, has_refused: false, requests }
+        Gate { mirror, allowed, metrics, context: None, has_refused: false, requests }
+    }
+
+    /// Has the next requests be part of this span.
+    pub(super) fn is_part_of(&mut self, context: TraceContext) {
+        self.context = Some(context);
     }
 
     /// Whether the guest may be waiting for the answer to a request it was refused.
@@ -168,12 +176,15 @@ type Transfer = Box<dyn Future<Output = Result<(), Error>> + Send>;
 impl WasiHttpHooks for Gate {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _body_error: Transfer,
     ) -> Sending {
         let checked = self.check(request.uri());
         self.has_refused |= checked.is_err();
+        if let Some(context) = &self.context {
+            join_trace(request.headers_mut(), context);
+        }
         let place = checked.and_then(|()| self.place());
         let metrics = self.metrics.clone();
         Box::new(async move {
@@ -205,6 +216,19 @@ async fn send(
     let sent = timeout(all, default_send_request(request, Some(options))).await;
     let (response, transfer) = sent.map_err(|_| Error::ConnectionTimeout)??;
     Ok((response.map(BodyExt::boxed_unsync), Box::new(transfer)))
+}
+
+/// Names the span that a request is part of, unless the guest has named one itself.
+fn join_trace(headers: &mut HeaderMap, context: &TraceContext) {
+    if headers.contains_key(TRACEPARENT) {
+        return;
+    }
+    let parent = HeaderValue::try_from(context.traceparent());
+    headers.insert(TRACEPARENT, parent.expect("hexadecimal digits and dashes"));
+    let state = context.tracestate().and_then(|state| HeaderValue::try_from(state).ok());
+    if let Some(state) = state.filter(|_| !headers.contains_key(TRACESTATE)) {
+        headers.insert(TRACESTATE, state);
+    }
 }
 
 /// Gives every timeout a value within bounds.
@@ -264,6 +288,25 @@ mod tests {
         let gate = Gate::new(Arc::default(), AllowedHosts::default(), Metrics::default());
         let refusal = gate.check(&Uri::from_static("http://localhost:8080/pay")).expect_err("it is refused");
         assert!(refusal.starts_with("HH0020: "), "{refusal}");
+    }
+
+    #[test]
+    fn a_request_joins_the_trace_unless_the_guest_says_otherwise() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let context =
+            TraceContext::of_headers([(TRACEPARENT, parent), (TRACESTATE, "a=1")]).expect("a context");
+        let mut headers = HeaderMap::new();
+        join_trace(&mut headers, &context);
+        assert_eq!(
+            (&headers[TRACEPARENT], &headers[TRACESTATE]),
+            (&parent.parse().expect("text"), &"a=1".parse().expect("text"))
+        );
+
+        let mut headers = HeaderMap::new();
+        headers.insert(TRACEPARENT, HeaderValue::from_static("its own"));
+        join_trace(&mut headers, &context);
+        assert_eq!(headers[TRACEPARENT], "its own");
+        assert!(!headers.contains_key(TRACESTATE), "a state without its parent says nothing");
     }
 
     #[test]

@@ -21,27 +21,39 @@ use super::bindings::{HandlerError, Request};
 use super::component::{Components, Guest};
 use super::failure;
 use super::sandbox::{Execution, Recorder, Sandbox};
+use super::spans::Spans;
 use super::stop::Stop;
 use crate::chronicle::{self, Subject};
 use crate::driver::{Handle, Invoker};
+use crate::telemetry::{InvocationTrace, Tracer};
 
 /// Runs handlers of WebAssembly components on a tokio runtime.
 #[derive(Clone, Debug)]
 pub struct WasmInvoker {
     pub(super) components: Arc<Components>,
+    tracer: Tracer,
     runtime: runtime::Handle,
 }
 
 impl WasmInvoker {
-    pub fn new(components: Arc<Components>, runtime: runtime::Handle) -> Self {
-        WasmInvoker { components, runtime }
+    pub fn new(components: Arc<Components>, tracer: Tracer, runtime: runtime::Handle) -> Self {
+        WasmInvoker { components, tracer, runtime }
     }
 }
 
 impl Invoker for WasmInvoker {
-    fn start(&self, start: Start, news: UnboundedReceiver<News>, handle: Handle) {
+    fn start(
+        &self,
+        start: Start,
+        trace: Option<Arc<InvocationTrace>>,
+        news: UnboundedReceiver<News>,
+        handle: Handle,
+    ) {
         let name = handle.catalog().components.get(&start.deployment).cloned();
-        self.runtime.spawn(supervise(Arc::clone(&self.components), name, start, news, Arc::new(handle)));
+        let method = Arc::<str>::from(format!("{}/{}", start.target.service, start.target.handler));
+        let spans = Spans::begin(&self.tracer, trace, start.attempt, &method);
+        let components = Arc::clone(&self.components);
+        self.runtime.spawn(supervise(components, name, start, method, spans, news, Arc::new(handle)));
     }
 
     fn free(&self, deployment: DeploymentId) {
@@ -66,19 +78,20 @@ pub(super) async fn supervise(
     components: Arc<Components>,
     name: Option<String>,
     start: Start,
+    method: Arc<str>,
+    spans: Option<Spans>,
     news: UnboundedReceiver<News>,
     recorder: Arc<dyn Recorder>,
 ) {
     let attempt = start.attempt;
-    let method = Arc::<str>::from(format!("{}/{}", start.target.service, start.target.handler));
     let subject = Subject { method: &method, invocation: attempt.invocation };
-    if attempt.number == 1 && start.commands.is_empty() && start.notifications.is_empty() {
+    if is_first(&start) {
         chronicle::handling(subject);
     } else {
         chronicle::resuming(subject, attempt.number);
     }
-    let execution =
-        execute(&components, name.as_deref(), start, Arc::clone(&method), news, Arc::clone(&recorder));
+    let recorded = Arc::clone(&recorder);
+    let execution = execute(&components, name.as_deref(), start, Arc::clone(&method), spans, news, recorded);
     if AssertUnwindSafe(execution).catch_unwind().await.is_err() {
         chronicle::panicked(subject, attempt.number);
         let message =
@@ -87,12 +100,19 @@ pub(super) async fn supervise(
     }
 }
 
+/// Whether nothing of the invocation was executed before, as far as its journal tells.
+fn is_first(start: &Start) -> bool {
+    let inherited = start.lineage.iter().map(|ancestor| ancestor.commands).max().unwrap_or_default();
+    start.attempt.number == 1 && start.commands.len() <= inherited as usize
+}
+
 /// Executes an attempt until it ends or `news` closes.
 async fn execute(
     components: &Arc<Components>,
     name: Option<&str>,
     start: Start,
     method: Arc<str>,
+    spans: Option<Spans>,
     mut news: UnboundedReceiver<News>,
     recorder: Arc<dyn Recorder>,
 ) {
@@ -100,8 +120,8 @@ async fn execute(
     let request = Request { target: start.target.clone().into(), input: start.input.to_vec() };
     // The guest may be anywhere when the driver gives up on it, so what the driver says is heard here.
     let (tell, heard) = unbounded_channel();
-    let mut work =
-        pin!(perform(components, name, deployment, request, Execution::new(start, method, heard, recorder)));
+    let execution = Execution::new(start, method, spans, heard, recorder);
+    let mut work = pin!(perform(components, name, deployment, request, execution));
     loop {
         tokio::select! {
             biased;

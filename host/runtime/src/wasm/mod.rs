@@ -30,6 +30,7 @@ mod mirror;
 mod output;
 mod rehearsal;
 mod sandbox;
+mod spans;
 mod stop;
 mod wasi;
 

@@ -23,6 +23,7 @@ use super::http::Gate;
 use super::limits;
 use super::mirror::Mirror;
 use super::output::{Output, Writer};
+use super::spans::Spans;
 use super::stop::Stop;
 use super::wasi::{self, ClockView};
 
@@ -55,6 +56,8 @@ pub(super) struct Sandbox {
 pub(super) struct Execution {
     pub(super) attempt: Attempt,
     pub(super) about: About,
+    /// `None` if nobody is told of spans.
+    spans: Option<Spans>,
     pub(super) news: UnboundedReceiver<News>,
     pub(super) recorder: Arc<dyn Recorder>,
     /// Whether it ends where its journal does.
@@ -77,6 +80,7 @@ impl Execution {
     pub(super) fn new(
         start: Start,
         method: Arc<str>,
+        spans: Option<Spans>,
         news: UnboundedReceiver<News>,
         recorder: Arc<dyn Recorder>,
     ) -> Self {
@@ -88,7 +92,7 @@ impl Execution {
             created_at: start.created_at,
             cpu_ms: start.cpu_ms,
         };
-        Execution { attempt: Attempt::new(start), about, news, recorder, is_rehearsal: false }
+        Execution { attempt: Attempt::new(start), about, spans, news, recorder, is_rehearsal: false }
     }
 
     /// One that nobody listens to, and that hears nothing.
@@ -102,13 +106,16 @@ impl Execution {
         let (_, silence) = unbounded_channel();
         Execution {
             is_rehearsal: true,
-            ..Execution::new(start, "rehearsal".into(), silence, Arc::new(Nobody))
+            ..Execution::new(start, "rehearsal".into(), None, silence, Arc::new(Nobody))
         }
     }
 
     /// Hands what has to be recorded to the driver.
     pub(super) fn drain(&mut self) {
         let events: Vec<Event> = std::iter::from_fn(|| self.attempt.poll_event()).collect();
+        if let Some(spans) = &mut self.spans {
+            events.iter().for_each(|event| spans.note(event));
+        }
         if !events.is_empty() {
             self.recorder.record(self.attempt.id(), events);
         }
@@ -219,6 +226,18 @@ impl Sandbox {
         execution.drain();
         self.mirror.reflect(&execution.attempt);
         Ok(step)
+    }
+
+    pub(super) fn is_traced(&self) -> bool {
+        self.execution.as_ref().is_some_and(|execution| execution.spans.is_some())
+    }
+
+    /// Notes something in the spans of the attempt, and has HTTP requests be part of the right one.
+    pub(super) fn trace(&mut self, note: impl FnOnce(&mut Spans)) {
+        if let Some(spans) = self.execution.as_mut().and_then(|execution| execution.spans.as_mut()) {
+            note(spans);
+            self.gate.is_part_of(spans.context());
+        }
     }
 
     /// Whether the guest may wait for pollables: inside `run`, and to learn that it should have been.

@@ -10,6 +10,7 @@ use http::Request;
 use super::harness::Host;
 use super::{CHECKED_AT_ONCE_BYTES_MAX, IngressConfig, router};
 use crate::metrics::Metrics;
+use crate::telemetry::Tracer;
 
 mod bounds;
 mod outcomes;
@@ -20,7 +21,7 @@ fn host() -> Host {
 }
 
 fn host_with(config: IngressConfig) -> Host {
-    Host::start(|handle| router(handle, config, Metrics::default()))
+    Host::start(|handle| router(handle, config, Metrics::default(), Tracer::default()))
 }
 
 fn check(requests: &[&str], expected: Expect) {

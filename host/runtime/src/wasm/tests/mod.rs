@@ -129,7 +129,9 @@ impl Script {
         let (events, recorded) = unbounded_channel();
         let (news, heard) = unbounded_channel();
         let recording = Recording { events, crowd: Arc::clone(&self.crowd) };
-        tokio::spawn(supervise(Arc::clone(&self.components), None, start, heard, Arc::new(recording)));
+        let components = Arc::clone(&self.components);
+        let recording = Arc::new(recording);
+        tokio::spawn(supervise(components, None, start, "S/h".into(), None, heard, recording));
         Running { events: recorded, news }
     }
 

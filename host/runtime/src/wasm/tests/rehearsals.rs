@@ -9,6 +9,7 @@ use holiday_core::value::Outcome;
 
 use super::{Script, guest};
 use crate::driver::Rehearsal as _;
+use crate::telemetry::Tracer;
 use crate::wasm::WasmInvoker;
 
 /// Sleeps, takes a step, and sets a value.
@@ -41,7 +42,8 @@ async fn rehearse(script: &Script, handle: &str) -> String {
         script.components.prepare(guest(handle).into(), None, |_| {}).await.expect("a good component");
     let start = Start { deployment: DeploymentId::of(&prepared.digest), ..script.begin() };
     let runtime = tokio::runtime::Handle::current();
-    let rehearsed = WasmInvoker::new(Arc::clone(&script.components), runtime).rehearse(start, None).await;
+    let invoker = WasmInvoker::new(Arc::clone(&script.components), Tracer::default(), runtime);
+    let rehearsed = invoker.rehearse(start, None).await;
     rehearsed.map_or_else(|error| error.to_string(), |()| "it fits".to_owned())
 }
 
@@ -130,7 +132,7 @@ async fn a_component_that_is_not_there_is_said_to_be_missing() {
     let script = script().await;
     script.components.free(script.deployment);
     let runtime = tokio::runtime::Handle::current();
-    let invoker = WasmInvoker::new(Arc::clone(&script.components), runtime);
+    let invoker = WasmInvoker::new(Arc::clone(&script.components), Tracer::default(), runtime);
     let error = invoker.rehearse(script.begin(), None).await.expect_err("it is gone");
     assert!(error.to_string().starts_with("the component of deployment"), "{error}");
 }

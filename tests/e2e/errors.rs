@@ -189,12 +189,21 @@ async fn conflicts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bounds() {
-    let narrow = Setup::guests(&["probe"]).variable("HOLIDAY_LIMITS_IN_FLIGHT_REQUESTS", "1");
-    let host = TestHost::start(narrow.variable("HOLIDAY_LIMITS_IN_FLIGHT_BODY", "1 KiB")).await;
+    let mut narrow = Setup::guests(&["probe"]);
+    for (name, value) in [("IN_FLIGHT_REQUESTS", "2"), ("BODY", "1 KiB"), ("IN_FLIGHT_BODY", "1 KiB")] {
+        narrow = narrow.variable(&format!("HOLIDAY_LIMITS_{name}"), value);
+    }
+    let host = TestHost::start(narrow).await;
     let door = host.ingress();
-    let much = door.post("/Probe/echo", &json!("x".repeat(2_000))).await;
-    check(&much, "503 HH0028 ingress", &["large bodies"]);
-    assert_eq!(much.header("retry-after"), Some("1"));
+    let slow = begin_post(&host, 1_024, &[b' '; 1_000]);
+    let refused = loop {
+        let answer = door.post("/Probe/echo", &json!("x".repeat(500))).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    check(&refused, "503 HH0028 ingress", &["large bodies"]);
+    assert_eq!(refused.header("retry-after"), Some("1"));
 
     let waiting = tokio::spawn({
         let door = door.clone();
@@ -204,10 +213,11 @@ async fn bounds() {
         tokio::task::yield_now().await;
     }
     let refused = door.post("/Probe/echo", &json!(1)).await;
-    check(&refused, "503 HH0028 ingress", &["1 requests"]);
+    check(&refused, "503 HH0028 ingress", &["2 requests"]);
     assert_eq!(refused.header("retry-after"), Some("1"));
     waiting.abort();
-    // Its place is free again, although its invocation goes on.
+    drop(slow);
+    // Their places are free again, although the invocation goes on.
     let echo = || door.request(Method::POST, "/Probe/echo").json(&json!(1));
     assert_eq!(door.insist(echo).await.ok(), json!(1));
 }
@@ -270,6 +280,17 @@ async fn a_trace_reaches_the_handler() {
     let headers = seen["headers"].as_array().expect("headers");
     assert!(headers.contains(&json!(["traceparent", traceparent])), "{headers:?}");
     assert!(!seen.to_string().contains("forged"), "{headers:?}");
+}
+
+/// Sends the head of a request, and of its body only the beginning.
+fn begin_post(host: &TestHost, length: usize, beginning: &[u8]) -> TcpStream {
+    let mut connection = TcpStream::connect(host.ingress_address()).expect("the host listens");
+    let head = format!(
+        "POST /Probe/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).expect("a connection");
+    connection.write_all(beginning).expect("a connection");
+    connection
 }
 
 /// Sends a body in chunks, and returns how many bytes of it were taken, and what came back.

@@ -264,3 +264,52 @@ fn keep(text: &str) -> Result<String> {
     let (_, path) = file.keep().map_err(|error| error.error)?;
     Ok(format!("what you wrote is in {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::client::parse_url;
+
+    /// A host whose state has always changed since it was read; counts how often somebody has tried.
+    fn busy_host() -> (Client, Arc<AtomicU32>) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let tries = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&tries);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = BufReader::new(connection.expect("a client"));
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    connection.read_line(&mut head).expect("a request");
+                }
+                let (status, body) = match head.starts_with("GET ") {
+                    true => ("200 OK", r#"{"version": "0000000000000001", "state": {}}"#),
+                    false => {
+                        ("409 Conflict", r#"{"code": 409, "error_code": "HH0069", "message": "it changed"}"#)
+                    }
+                };
+                counted.fetch_add(u32::from(status.starts_with("409")), Ordering::Relaxed);
+                let head = format!(
+                    "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    body.len()
+                );
+                connection.get_mut().write_all((head + body).as_bytes()).expect("the client listens");
+            }
+        });
+        (Client::new(&parse_url(&url).expect("a URL")).expect("a client"), tries)
+    }
+
+    #[tokio::test]
+    async fn one_value_is_tried_so_many_times() {
+        let (client, tries) = busy_host();
+        let object = Object { service: "cart".to_owned(), key: "ann".to_owned() };
+        let failure = set(&client, &object, "items", "1").await.expect_err("it always changes");
+        assert_eq!((failure.code, tries.load(Ordering::Relaxed)), (ErrorCode::StateChanged, PUT_ROUNDS_MAX));
+    }
+}

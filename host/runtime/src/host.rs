@@ -341,3 +341,18 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_collector_that_does_not_answer_is_left() {
+        let began = Instant::now();
+        let (stopping, _stops) = watch::channel(false);
+        SpanExport { stopping, task: tokio::spawn(std::future::pending()) }.flush().await;
+        assert!(began.elapsed() >= FLUSH_GRACE);
+    }
+}

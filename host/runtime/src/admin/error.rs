@@ -39,6 +39,10 @@ impl Error {
         Error::new(StatusCode::NOT_FOUND, code, message)
     }
 
+    pub(super) fn code(&self) -> ErrorCode {
+        self.code
+    }
+
     fn with_status(status: u16, code: ErrorCode, message: String) -> Self {
         Error::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message)
     }

@@ -24,7 +24,6 @@ use utoipa::ToSchema;
 use super::error::Error;
 use super::request::Parameters;
 use super::{Admin, STATE_BODY_BYTES_MAX, STATE_ROUNDS_MAX, Shared, model};
-use crate::driver::HandleError;
 
 /// Values by their names, as people see them.
 type Values = BTreeMap<String, Box<RawValue>>;
@@ -135,22 +134,41 @@ async fn replace(
     given: Values,
     expected: Option<StateVersion>,
 ) -> Result<Response, Error> {
-    let mut rounds = 0;
+    let rounds_max = if expected.is_some() { 1 } else { STATE_ROUNDS_MAX };
+    let replaced =
+        again_if_changed(rounds_max, || replace_once(admin, &service, &key, &given, expected)).await;
+    replaced?;
+    show(admin, service, key).await
+}
+
+async fn replace_once(
+    admin: &Admin,
+    service: &str,
+    key: &str,
+    given: &Values,
+    expected: Option<StateVersion>,
+) -> Result<(), Error> {
+    let (before, is) = current(admin, service, key).await?;
+    let values = given.iter().map(|(name, value)| (name.clone(), payload(value, before.get(name))));
+    let replacement = ReplaceState {
+        service: service.to_owned(),
+        key: key.to_owned(),
+        values: values.collect(),
+        expected: Some(expected.unwrap_or(is)),
+    };
+    Ok(admin.handle.replace_state(replacement).await?)
+}
+
+/// Replaces, so many times in all while the state has changed since it was looked at.
+async fn again_if_changed<F: Future<Output = Result<(), Error>>>(
+    rounds_max: u32,
+    replace: impl Fn() -> F,
+) -> Result<(), Error> {
+    let mut rounds = 1;
     loop {
-        rounds += 1;
-        let (before, is) = current(admin, &service, &key).await?;
-        let values = given.iter().map(|(name, value)| (name.clone(), payload(value, before.get(name))));
-        let replacement = ReplaceState {
-            service: service.clone(),
-            key: key.clone(),
-            values: values.collect(),
-            expected: Some(expected.unwrap_or(is)),
-        };
-        match admin.handle.replace_state(replacement).await {
-            Ok(()) => return show(admin, service, key).await,
-            Err(HandleError::Refused(Refusal::StateChanged { .. }))
-                if expected.is_none() && rounds < STATE_ROUNDS_MAX => {}
-            Err(error) => return Err(error.into()),
+        match replace().await {
+            Err(error) if error.code() == ErrorCode::StateChanged && rounds < rounds_max => rounds += 1,
+            replaced => return replaced,
         }
     }
 }
@@ -214,7 +232,27 @@ async fn parse<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, Erro
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_state_that_changes_each_time_in_between_is_left_as_it_is() {
+        let rounds = Cell::new(0);
+        let changed_until = async |last: u32| {
+            rounds.set(0);
+            let replace = || {
+                rounds.set(rounds.get() + 1);
+                let has_changed = rounds.get() < last;
+                let changed = || Error::new(StatusCode::CONFLICT, ErrorCode::StateChanged, "it changed");
+                async move { if has_changed { Err(changed()) } else { Ok(()) } }
+            };
+            again_if_changed(STATE_ROUNDS_MAX, replace).await.map_err(|error| error.code())
+        };
+        assert_eq!(changed_until(STATE_ROUNDS_MAX).await, Ok(()));
+        assert_eq!(changed_until(STATE_ROUNDS_MAX + 1).await, Err(ErrorCode::StateChanged));
+        assert_eq!(rounds.get(), STATE_ROUNDS_MAX);
+    }
 
     fn stored(given: &str, before: &'static [u8]) -> Payload {
         let given: Box<RawValue> = serde_json::from_str(given).expect("JSON");

@@ -9,7 +9,9 @@ use holiday_core::policy::{Options, Policies, RetryOptions, ServicePolicies};
 use holiday_core::retry::Exhausted;
 use serde_json::Value;
 
-use super::{Config, ConfigError, Entry, Flag, Loaded, Sources, keys, variable_of};
+use super::{
+    CONFIG_BYTES_MAX, Config, ConfigError, Entry, Flag, Loaded, SECRET_BYTES_MAX, Sources, keys, variable_of,
+};
 use crate::driver::Catalog;
 use crate::ingress::harness;
 
@@ -438,6 +440,29 @@ fn a_secret_that_is_missing_is_named() {
         ]
         .concat(),
     );
+}
+
+#[test]
+fn files_are_bounded() {
+    let loaded = |bytes: usize| {
+        let written = Written::new(&"#".repeat(bytes));
+        written.load(&[], Vec::new()).map(drop).map_err(|error| written.strip(&error.to_string()))
+    };
+    assert_eq!(loaded(CONFIG_BYTES_MAX), Ok(()));
+    let refused = loaded(CONFIG_BYTES_MAX + 1).expect_err("it is too large");
+    expect!["holiday.toml has 1048577 bytes, more than the 1048576 that are allowed"].assert_eq(&refused);
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("key");
+    let secret = |bytes: usize| {
+        std::fs::write(&file, "s".repeat(bytes)).expect("it can be written");
+        let written = Written::new(&format!("env.KEY = {{ secret-file = '{}' }}", file.display()));
+        let env = written.load(&[], Vec::new()).expect("it is well formed").config.env(None);
+        env.map(|env| env[0].1.expose().len()).map_err(|error| error.to_string())
+    };
+    assert_eq!(secret(SECRET_BYTES_MAX), Ok(SECRET_BYTES_MAX));
+    let refused = secret(SECRET_BYTES_MAX + 1).expect_err("it is too large");
+    expect!["env.KEY is a secret, and the file /run/key has more than the 65536 bytes that are allowed; give the host the file /run/key, or take env.KEY out"].assert_eq(&refused.replace(&dir.path().display().to_string(), "/run"));
 }
 
 #[test]

@@ -143,3 +143,14 @@ pub(super) fn cut(mut text: String) -> String {
     text.truncate(text.floor_char_boundary(TOLD_BYTES_MAX));
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_are_cut() {
+        assert_eq!(cut("m".repeat(TOLD_BYTES_MAX)).len(), TOLD_BYTES_MAX);
+        assert_eq!(cut(format!("{}é", "m".repeat(TOLD_BYTES_MAX - 1))), "m".repeat(TOLD_BYTES_MAX - 1));
+    }
+}

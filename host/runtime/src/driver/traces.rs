@@ -208,6 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn so_many_traces_are_noted() {
+        let (mut traces, state) = (Traces::new(Tracer::recording().0), state());
+        let caller = of(&traces, &state, 1);
+        let ids = (0..=NOTED_TRACES_MAX as u128)
+            .map(|it| InvocationId::new(&Target::service("s", "h"), it.to_be_bytes()));
+        let ids: Vec<InvocationId> = ids.collect();
+        ids.iter().for_each(|callee| traces.note(&caller, callee));
+        assert_eq!(traces.noted.len(), NOTED_TRACES_MAX);
+        traces.forget(&ids[0]);
+        traces.note(&caller, &ids[NOTED_TRACES_MAX]);
+        assert!(traces.noted.contains_key(&ids[NOTED_TRACES_MAX]), "there is room again");
+    }
+
+    #[test]
     fn nobody_is_told_of_spans_without_a_collector() {
         let traces = Traces::new(Tracer::default());
         assert_eq!(traces.of(&state(), &id(1)).expect("a readable state"), None);

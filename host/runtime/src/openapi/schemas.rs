@@ -26,7 +26,7 @@ pub(super) const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Definitions of one schema that are looked at for what they have in common with those of others; if there are more,
 /// they are not shared.
-const SHARED_DEFINITIONS_MAX: usize = 200;
+pub(super) const SHARED_DEFINITIONS_MAX: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Schemas {

@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 use holiday_core::deployment::Deployment;
 use jsonschema::Validator;
 
+use super::schemas::SHARED_DEFINITIONS_MAX;
 use super::*;
 use crate::ingress::harness;
 
@@ -378,4 +379,22 @@ fn a_schema_of_very_many_definitions_is_taken_in() {
     let mut schemas = Schemas::default();
     schemas.add("s.h.input", Some(&schema));
     assert_eq!(schemas.into_map().len(), 3_002);
+}
+
+#[test]
+fn the_definitions_of_a_very_large_schema_are_its_own() {
+    let count_of_two_with = |definitions: usize| {
+        let definition =
+            |number: usize| (format!("D{number}"), json!({ "type": "integer", "minimum": number }));
+        let definitions: Map<String, Value> = (0..definitions).map(definition).collect();
+        let mut schemas = Schemas::default();
+        for title in ["A", "B"] {
+            let properties = json!({ title: { "$ref": "#/$defs/D0" } });
+            let schema = json!({ "title": title, "properties": properties, "$defs": definitions });
+            schemas.add(title, Some(&schema.to_string()));
+        }
+        schemas.into_map().len()
+    };
+    assert_eq!(count_of_two_with(SHARED_DEFINITIONS_MAX), 2 + SHARED_DEFINITIONS_MAX);
+    assert_eq!(count_of_two_with(SHARED_DEFINITIONS_MAX + 1), 2 + 2 * (SHARED_DEFINITIONS_MAX + 1));
 }

@@ -195,7 +195,9 @@ mod tests {
         fill(&mut spans, &mut batch).await;
         assert_eq!(batch.len(), SPANS_PER_REQUEST_MAX);
         batch.clear();
+        let began = Instant::now();
         fill(&mut spans, &mut batch).await;
         assert_eq!(batch.len(), 1);
+        assert!(began.elapsed() >= SPAN_DELAY_MAX, "it waited for company");
     }
 }

@@ -1,6 +1,7 @@
 //! What an operator chooses for the sandbox.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::http::AllowedHosts;
 use super::limits;
@@ -18,6 +19,7 @@ pub struct WasmConfig {
     pub components_loaded_max: usize,
     pub handles_max: usize,
     pub host_call_bytes_max: usize,
+    pub rehearsal_timeout: Duration,
     /// What guests get whose component is not among `components`.
     pub guest: GuestConfig,
     /// By the name of the component; see `Deployment::name`.
@@ -44,6 +46,7 @@ impl Default for WasmConfig {
             components_loaded_max: limits::COMPONENTS_LOADED_MAX,
             handles_max: limits::HANDLES_MAX,
             host_call_bytes_max: limits::HOST_CALL_BYTES_MAX,
+            rehearsal_timeout: limits::REHEARSAL_TIMEOUT,
             guest: GuestConfig::default(),
             components: BTreeMap::new(),
             metrics: Metrics::default(),

@@ -14,7 +14,6 @@ use super::bindings::Request;
 use super::component::Guest;
 use super::failure;
 use super::invoker::{WasmInvoker, handle};
-use super::limits::REHEARSAL_TIMEOUT;
 use super::sandbox::{Execution, Sandbox};
 use super::stop::Stop;
 use crate::driver::{Rehearsal, RehearsalError};
@@ -27,12 +26,12 @@ impl Rehearsal for WasmInvoker {
                 code: error.code(),
                 message: error.to_string(),
             })?;
-            match timeout(REHEARSAL_TIMEOUT, self.replay(&guest, start, component.as_deref())).await {
+            let patience = self.components.config.rehearsal_timeout;
+            match timeout(patience, self.replay(&guest, start, component.as_deref())).await {
                 Ok(replayed) => replayed,
                 Err(_) => Err(RehearsalError::Failed(format!(
-                    "{}: the handler was not at the end of its journal after {} s",
-                    ErrorCode::GuestSpun,
-                    REHEARSAL_TIMEOUT.as_secs()
+                    "{}: the handler was not at the end of its journal after {patience:?}",
+                    ErrorCode::GuestSpun
                 ))),
             }
         }

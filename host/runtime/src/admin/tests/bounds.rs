@@ -25,7 +25,7 @@ use super::super::model;
 use super::super::{
     AdminPorts, JOURNAL_PAGE_MAX, METADATA_BYTES_MAX, OPEN_SHOWN_MAX, OPTIONS_BYTES_MAX, PAGE_MAX,
     PAYLOAD_SHOWN_BYTES_MAX, QUERY_ROWS_MAX, REHEARSAL_ROUNDS_MAX, REHEARSALS_MAX, RegisterError,
-    RegisterOptions, Registered, Registrar, Source, UPLOADS_MAX,
+    RegisterOptions, Registered, Registrar, STATE_BODY_BYTES_MAX, Source, UPLOADS_MAX,
 };
 use super::steering::misfit;
 use super::{both_doors, doors, ports};
@@ -179,6 +179,21 @@ fn options_are_bounded() {
         too many
           413 content-type: application/json
           {"code":413,"error_code":"HH0013","message":"the options have more than the 65536 bytes that are allowed","request_id":"req_…"}
+    "#]]);
+}
+
+#[test]
+fn a_state_that_is_replaced_is_bounded() {
+    let host = Host::start(both_doors);
+    let put = |bytes: usize| {
+        let body = format!("{{\"state\": {{}}{}}}", " ".repeat(bytes - "{\"state\": {}}".len()));
+        Request::put("/admin/state/cart/ann").body(Body::from(body)).expect("a valid request")
+    };
+    assert_eq!(host.status_of(put(STATE_BODY_BYTES_MAX)), 200);
+    host.check_request("too large", put(STATE_BODY_BYTES_MAX + 1), expect![[r#"
+        too large
+          413 content-type: application/json
+          {"code":413,"error_code":"HH0013","message":"the body has more than the 33554432 bytes that are allowed","request_id":"req_…"}
     "#]]);
 }
 

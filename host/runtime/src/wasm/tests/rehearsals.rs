@@ -1,13 +1,16 @@
 //! Which components a journal can go on with, and what is said of those it cannot.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use holiday_core::attempt::Start;
 use holiday_core::id::DeploymentId;
 use holiday_core::value::Outcome;
 
-use super::{Script, guest};
+use super::super::config::WasmConfig;
+use super::super::limits::REHEARSAL_TIMEOUT;
+use super::{Script, config, guest};
 use crate::driver::Rehearsal as _;
 use crate::telemetry::Tracer;
 use crate::wasm::WasmInvoker;
@@ -135,4 +138,17 @@ async fn a_component_that_is_not_there_is_said_to_be_missing() {
     let invoker = WasmInvoker::new(Arc::clone(&script.components), Tracer::default(), runtime);
     let error = invoker.rehearse(script.begin(), None).await.expect_err("it is gone");
     assert!(error.to_string().starts_with("the component of deployment"), "{error}");
+}
+
+#[tokio::test]
+async fn a_rehearsal_that_does_not_get_on_is_given_up() {
+    assert_eq!(WasmConfig::default().rehearsal_timeout, REHEARSAL_TIMEOUT);
+    let config = WasmConfig { instances_max: 1, rehearsal_timeout: Duration::from_millis(20), ..config() };
+    let mut script = Script::with(config, guest(ORIGINAL)).await;
+    assert_eq!(script.attempt().await, "sleep 60000 ms | suspend on [0]");
+    let _the_only_one = script.components.instance().await.expect("there is one");
+    let runtime = tokio::runtime::Handle::current();
+    let invoker = WasmInvoker::new(Arc::clone(&script.components), Tracer::default(), runtime);
+    let error = invoker.rehearse(script.begin(), None).await.expect_err("it has no instance");
+    expect!["HH0023: the handler was not at the end of its journal after 20ms"].assert_eq(&error.to_string());
 }

@@ -99,7 +99,6 @@ fn a_query_reads_a_portion() {
 fn a_listing_goes_on_in_another_query_and_on_another_page() {
     let host = Host::start(both_doors);
     send_many(&host, PAGE_MAX + 1);
-    assert!(PAGE_MAX > QUERY_ROWS_MAX);
     let page = host.fetch(&format!("GET /admin/invocations?limit={PAGE_MAX}"));
     assert_eq!(page["invocations"].as_array().map(Vec::len), Some(PAGE_MAX));
     let cursor = page["nextCursor"].as_str().expect("there is more");

@@ -272,7 +272,7 @@ impl Audit {
                 it.from
             );
             if let Some(invocation) = self.created.get(&place.0) {
-                self.heirs.keep(place.0, place.1, invocation, &entry.command);
+                self.heirs.keep(place.1, invocation, &entry.command);
             }
         }
         let before = self.commands.insert(place, entry);
@@ -294,9 +294,6 @@ impl Audit {
                 HandlerMode::WorkflowRun => self.subject,
                 HandlerMode::Exclusive | HandlerMode::Shared => Some(id),
             });
-        }
-        if self.heirs.is_owed(&id) {
-            self.forget_life(&id);
         }
         check!(
             "sends-happen-once",
@@ -323,18 +320,6 @@ impl Audit {
         let before = self.created.insert(id, invocation);
         check!("invocation-is-created-once", before.is_none(), "{id} ({target}) was created again");
         Ok(())
-    }
-
-    /// A restarted invocation has no answer of this one, which has been and is forgotten: it begins once more.
-    fn forget_life(&mut self, id: &InvocationId) {
-        if self.forgotten.remove(id) {
-            self.created.remove(id);
-            self.ended.remove(id);
-            self.pinned.remove(id);
-            self.commands.retain(|(of, _), _| of != id);
-            self.answered.retain(|(of, _), _| of != id);
-            self.given_up.retain(|(of, _)| of != id);
-        }
     }
 
     /// Whether a record asks for this very invocation.

@@ -235,7 +235,7 @@ impl Chaos {
             Ok(())
         } else if comes(30) {
             self.complete_awakeable()
-        } else if comes(if self.host.state.revisions()?.is_empty() { 100 } else { 3 }) {
+        } else if comes(if self.host.state.route("mixed")?.is_none() { 100 } else { 3 }) {
             self.deploy()
         } else {
             Ok(())

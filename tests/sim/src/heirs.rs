@@ -1,6 +1,6 @@
 //! Invocations that were restarted as others, and what these may begin anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use holiday_core::id::{EntryIndex, InvocationId};
 use holiday_core::invocation::Invocation;
@@ -11,8 +11,8 @@ pub(crate) struct Heirs {
     heirs: BTreeSet<InvocationId>,
     /// The random names that more than one of them goes by.
     names: BTreeSet<String>,
-    /// The callees that an heir may begin again, as its journal has no answer of theirs.
-    owed: BTreeMap<InvocationId, InvocationId>,
+    /// The callees that an heir may begin, as its journal has no answer of those of the other one.
+    owed: BTreeSet<InvocationId>,
 }
 
 impl Heirs {
@@ -24,16 +24,10 @@ impl Heirs {
         }
     }
 
-    /// An heir has kept a command; what it calls or sends may begin once more.
-    pub(crate) fn keep(
-        &mut self,
-        id: InvocationId,
-        index: EntryIndex,
-        invocation: &Invocation,
-        command: &Command,
-    ) {
+    /// An heir has kept a command; what it calls may begin once more.
+    pub(crate) fn keep(&mut self, index: EntryIndex, invocation: &Invocation, command: &Command) {
         if let Command::Call(call) = command {
-            self.owed.insert(invocation.child_id(id, index, &call.target), id);
+            self.owed.insert(invocation.seed.child_id(index, &call.target));
         }
     }
 
@@ -46,6 +40,6 @@ impl Heirs {
     }
 
     pub(crate) fn is_owed(&self, callee: &InvocationId) -> bool {
-        self.owed.contains_key(callee)
+        self.owed.contains(callee)
     }
 }

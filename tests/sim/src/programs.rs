@@ -15,6 +15,7 @@ use std::pin::Pin;
 use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, ServiceKind};
 use holiday_core::id::{DeploymentId, Digest};
 use holiday_core::policy::{Options, RetryOptions};
+use holiday_core::retry::{Exhausted, RetryPolicy};
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome, Payload};
@@ -173,9 +174,16 @@ async fn peek(guest: &Guest) -> Answer {
     Ok(Payload::from(keys.join(",")))
 }
 
-/// Executes a step until it has succeeded; a cancellation in between does not stop it.
+/// Executes a step until it has succeeded; a cancellation in between does not stop it, and a policy by which steps fail
+/// does not bear on it.
 async fn insist(guest: &Guest, name: &str, deed: Deed) {
-    while guest.run(name, deed.clone(), None).await.is_err() {}
+    let policy = RetryPolicy {
+        initial_interval_ms: 50,
+        max_attempts: Some(5),
+        then: Exhausted::Pause,
+        ..RetryPolicy::DEFAULT
+    };
+    while guest.run(name, deed.clone(), Some(policy)).await.is_err() {}
 }
 
 /// Books something in the world, and takes it back if the step is not known to have succeeded.

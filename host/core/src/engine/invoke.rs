@@ -104,7 +104,19 @@ pub(super) fn call<K: Kv>(
     index: EntryIndex,
     call: &Call,
 ) -> Result<(), StoreError> {
-    let id = asker.seed.child_id(index, &call.target);
+    call_as(cx, caller, asker, index, call, asker.seed.child_id(index, &call.target))
+}
+
+/// Like [`call`], for a callee that has another id than the one by which its caller knows it.
+pub(super) fn call_as<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    caller: InvocationId,
+    asker: Asker,
+    index: EntryIndex,
+    call: &Call,
+    id: InvocationId,
+) -> Result<(), StoreError> {
+    let known_as = asker.seed.child_id(index, &call.target);
     let submission = Submission {
         id,
         target: &call.target,
@@ -117,9 +129,10 @@ pub(super) fn call<K: Kv>(
         caller: Caller::Call { invocation: caller, command: index },
     };
     match submit(cx, submission)? {
-        Submitted::Begun => Ok(()),
+        Submitted::Begun if id == known_as => Ok(()),
+        Submitted::Begun => name_also(cx, &known_as, &id),
         Submitted::Joined(invocation) => {
-            name_also(cx, &id, &invocation)?;
+            name_also(cx, &known_as, &invocation)?;
             attach::join(cx, caller, index, &invocation)
         }
         Submitted::Refused(refusal) => attach::answer(cx, &caller, index, failure(&refusal)),

@@ -4,7 +4,8 @@
 //! stays the same: its own id, those of callees and awakeables, and its random numbers come from whoever asked first
 //! ([`Ancestor`]). What others send to the old id, a signal or the value of an awakeable, goes to the new one.
 //!
-//! A kept command without an answer is carried out again. Calls wait for the first attempt: who stands in line for a key
+//! A kept command without an answer is carried out again: a callee that lives, or whose outcome is kept, is joined; one that
+//! is forgotten begins anew, under another id, with the random numbers it had. Calls wait for the first attempt: who stands in line for a key
 //! calls nobody ([`super::chain`]).
 
 use super::invoke::{self, Admission, claim_names, wrong_status};
@@ -241,6 +242,24 @@ fn carry_out_again<K: Kv>(
     let callee = cx.state.resolve(&asker.seed.child_id(index, &call.target))?;
     match cx.state.invocation(&callee)? {
         Some(_) => attach::join_unless_circle(cx, id, index, &callee, format!("the call to {}", call.target)),
-        None => invoke::call(cx, id, asker, index, call),
+        None => {
+            // Another one than that which has been and is forgotten: nothing of that may be taken for this one's.
+            let callee = invocation.seed.child_id(index, &call.target);
+            become_callee(cx, &id, index, callee)?;
+            invoke::call_as(cx, id, asker, index, call, callee)
+        }
     }
+}
+
+fn become_callee<K: Kv>(
+    cx: &mut Cx<'_, K>,
+    id: &InvocationId,
+    index: EntryIndex,
+    callee: InvocationId,
+) -> Result<(), StoreError> {
+    let mut lifecycle = cx.state.lifecycle(id)?.expect("it begins");
+    if let Some(OpenCommand::Call { callee: open, .. }) = lifecycle.open.get_mut(&index) {
+        *open = callee;
+    }
+    cx.state.put_lifecycle(id, &lifecycle)
 }

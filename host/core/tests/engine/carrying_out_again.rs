@@ -19,7 +19,9 @@ fn what_had_no_answer_is_carried_out_again() {
             w asks resolve paid in full
             pass 100
             signal b go 1
-            a.3 ends done
+            invoke c echo/hi
+            c asks output a.3
+            b.3 ends done
             journal b
         ",
         expect![[r#"
@@ -40,9 +42,9 @@ fn what_had_no_answer_is_carried_out_again() {
             restart a as b keeping 6
                 accept b
                 start b#1
-                start a.3#1
-                a.3 is running
+                start b.3#1
                 b is running
+                b.3 is running
             load b
                 on v1, from 0 ms on, 6 commands, 0 notifications, 0 seen
                 permit b#1 to enter 1
@@ -60,11 +62,17 @@ fn what_had_no_answer_is_carried_out_again() {
                 tell b#2 at 1: 0 is complete: 
             signal b go 1
                 tell b#2 at 2: 5 is complete: 1
-            a.3 ends done
+            invoke c echo/hi
+                start c#1
+                accept c
+                c is running
+            c asks output a.3
+                tell c#1 at 0: 0 is not ready
+            b.3 ends done
                 tell b#2 at 3: 3 is complete: done
                 tell b#2 at 4: 4 is complete: done
-                answer a.3: done
-                a.3 has ended
+                answer b.3: done
+                b.3 has ended
             journal b
                 0 sleep 100 ms
                 1 run 'charge'

@@ -287,9 +287,9 @@ fn a_restarted_one_is_restarted() {
             restart b as c keeping 4
                 accept c
                 start c#1
-                start b.3#1
-                b.3 is running
+                start c.3#1
                 c is running
+                c.3 is running
             c suspends 1 2
                 c is suspended on 1 2
             complete a.1 one

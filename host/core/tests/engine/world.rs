@@ -175,6 +175,12 @@ impl World {
         let old = self.state.invocation(&resolved).expect("memory does not fail");
         let target = old.map_or_else(|| Target::service("echo", "hi"), |it| it.target);
         let id = self.fresh(name, &target);
+        for index in (0..commands).map(EntryIndex) {
+            let entry = self.state.command(&resolved, index).expect("memory does not fail");
+            if let Some(Command::Call(call)) = entry.map(|it| it.command) {
+                self.name(seed(name).child_id(index, &call.target), format!("{name}.{}", index.0));
+            }
+        }
         Event::RestartAsNew(RestartAsNew { from, id, seed: seed(name), commands })
     }
 

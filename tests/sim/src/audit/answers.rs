@@ -32,7 +32,9 @@ impl Audit {
                 format!("{id} got an answer to no command {command:?}"),
             ));
         };
-        let is_inherited = matches!(record.event, Event::RestartAsNew(_));
+        // What had no answer is asked again, and may be answered at once.
+        let is_inherited =
+            matches!(record.event, Event::RestartAsNew(_)) && !self.lifecycles.contains_key(&id);
         match is_inherited {
             true => self.see_inherited((id, command), &asked.command, &outcome)?,
             false => self.see_answer((id, command), &asked.command, &outcome)?,
@@ -43,13 +45,12 @@ impl Audit {
             let due = asked.at.plus_millis(duration_ms);
             check!("timer-is-never-early", entry.at >= due, "{id} slept until {} and not {due}", entry.at);
         }
-        if let Command::Call(call) = &asked.command {
-            let caller = self.created.get(&id).expect("it has a journal");
-            let callee = caller.child_id(id, command, &call.target);
-            let returned = self.ended.get(&callee).and_then(|ended| ended.returned.as_ref());
+        let open = self.lifecycles.get(&id).and_then(|it| it.open.get(&command));
+        if let Some(OpenCommand::Call { callee, .. }) = open {
+            let returned = self.ended.get(callee).and_then(|ended| ended.returned.as_ref());
             check!(
                 "caller-gets-the-outcome",
-                is_inherited || returned.is_none_or(|returned| *returned == outcome),
+                returned.is_none_or(|returned| *returned == outcome),
                 "{callee} returned {returned:?}, its caller {id} was told {outcome:?}"
             );
         }
@@ -104,9 +105,7 @@ impl Audit {
         }
         check!(
             "restart-sees-the-same",
-            // What had no answer is asked again, and may be answered at once.
-            self.subject
-                .is_some_and(|from| self.answered.get(&(from, place.1)).is_none_or(|it| it == outcome)),
+            self.subject.is_some_and(|from| self.answered.get(&(from, place.1)) == Some(outcome)),
             "the answer of command {} of {} is not that of {:?}",
             place.1.0,
             place.0,

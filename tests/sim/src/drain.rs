@@ -85,10 +85,19 @@ fn resume(host: &mut Host, invocation: InvocationId) -> Checked {
 
 /// Goes on until nothing happens any more.
 pub(crate) fn to_rest(host: &mut Host, patience_ms: u64) -> Checked {
-    let until = host.now.plus_millis(patience_ms);
+    while !to_rest_or_crash(host, patience_ms)? {}
+    Ok(())
+}
+
+/// Goes on until nothing happens any more, or the host has crashed; true if it rests.
+pub(crate) fn to_rest_or_crash(host: &mut Host, patience_ms: u64) -> Checked<bool> {
+    let (until, crashes) = (host.now.plus_millis(patience_ms), host.crashes);
     for _ in 0..TURNS_MAX {
         if !turn(host, until)? {
-            return Ok(());
+            return Ok(true);
+        }
+        if host.crashes > crashes {
+            return Ok(false);
         }
     }
     Err(Violation::new("comes-to-rest", format!("still busy after {TURNS_MAX} turns")))

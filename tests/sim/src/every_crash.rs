@@ -13,6 +13,7 @@ use holiday_core::value::Outcome;
 
 use crate::dice::Dice;
 use crate::drain;
+use crate::guest::random_name;
 use crate::host::Host;
 use crate::programs::{self, counter, holiday};
 use crate::requests::Request;
@@ -24,10 +25,19 @@ const ROUNDS_MAX: u32 = 10;
 
 const PATIENCE_MS: u64 = 3_600_000;
 
-/// A named set of requests.
+/// A named set of requests, and what an operator does about the first one whenever nothing goes on.
 pub struct Scenario {
     pub name: String,
     requests: Vec<Request>,
+    help: Vec<Help>,
+}
+
+/// What an operator does about an invocation that keeps others from their key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Help {
+    Cancel,
+    Kill,
+    Repair,
 }
 
 impl std::fmt::Debug for Scenario {
@@ -44,22 +54,43 @@ pub fn scenarios() -> Vec<Scenario> {
     };
     let mut scenarios: Vec<_> = holiday::RUN_TYPES
         .iter()
-        .map(|run_type| Scenario { name: format!("trip {run_type}"), requests: vec![trip(run_type)] })
+        .map(|run_type| Scenario::new(format!("trip {run_type}"), vec![trip(run_type)]))
         .collect();
     for input in ["good", "bad"] {
         let request = Request::new(Target::service("mixed", "story"), input).named(input);
-        scenarios.push(Scenario { name: format!("story {input}"), requests: vec![request] });
+        scenarios.push(Scenario::new(format!("story {input}"), vec![request]));
     }
     let busy = |how: &str| Request::new(counter(0), format!("1 {how}")).named(how);
     let requests = vec![busy("sleep"), busy("run"), trip(""), busy("refuse")];
-    scenarios.push(Scenario { name: "busy counter".to_owned(), requests });
+    scenarios.push(Scenario::new("busy counter", requests));
+    for help in [Help::Cancel, Help::Kill, Help::Repair] {
+        let requests = vec![busy("stuck"), busy("run"), busy("sleep"), busy("")];
+        scenarios.push(Scenario {
+            help: vec![help],
+            ..Scenario::new(format!("stuck counter {help:?}"), requests)
+        });
+    }
+    let approvals = |handler: &str, input: &str| {
+        let name = format!("{handler} {input}");
+        Request::new(Target::keyed("approvals", "foo", handler), input).named(name)
+    };
+    let run = Request::new(Target::keyed("approvals", "foo", "go"), "5000");
+    let requests =
+        vec![run, approvals("watch", "first"), approvals("approve", "second"), approvals("approve", "first")];
+    scenarios.push(Scenario::new("approvals", requests));
     scenarios
+}
+
+impl Scenario {
+    fn new(name: impl Into<String>, requests: Vec<Request>) -> Self {
+        Scenario { name: name.into(), requests, help: Vec::new() }
+    }
 }
 
 /// What people can see when everything is over.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
-    /// Whether a later addition or an earlier one came first, a crash may change: what they answer is left out.
+    /// Without what a crash may change.
     answers: Vec<Option<Outcome>>,
     objects: BTreeMap<String, String>,
     bookings: BTreeMap<String, Booking>,
@@ -118,6 +149,7 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
         host.deploy(programs::deployment(1, host.now))?;
         host.sync(usize::MAX)?;
     }
+    let mut help = scenario.help.iter();
     for _ in 0..ROUNDS_MAX {
         let mut all_answered = true;
         for request in &mut requests {
@@ -130,14 +162,22 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
                 }
             }
         }
-        drain::to_rest(host, PATIENCE_MS)?;
+        // Those who lost their connection ask again at once.
+        if !drain::to_rest_or_crash(host, PATIENCE_MS)? {
+            continue;
+        }
         if all_answered {
             break;
+        }
+        if let Some(invocation) = accepted(host, &requests[0]).filter(|_| is_waiting(host, &requests))
+            && let Some(help) = help.next()
+        {
+            offer(host, *help, invocation)?;
         }
     }
     let answers = requests
         .iter()
-        .map(|request| answer_of(host, request).map(|it| without_count(request, it)))
+        .map(|request| answer_of(host, request).map(|it| without_chance(host, &requests, request, it)))
         .collect();
     let objects = host
         .state
@@ -151,6 +191,32 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
     Ok(End { answers, objects, bookings })
 }
 
+/// Whether all were accepted and somebody has no answer.
+fn is_waiting(host: &Host, requests: &[Request]) -> bool {
+    let all_accepted = requests.iter().all(|request| accepted(host, request).is_some());
+    all_accepted && requests.iter().any(|request| answer_of(host, request).is_none())
+}
+
+/// Helps until it is durable.
+fn offer(host: &mut Host, help: Help, invocation: InvocationId) -> Checked {
+    if help == Help::Repair {
+        host.world.is_repaired = true;
+    }
+    loop {
+        let event = match help {
+            Help::Cancel => Event::Cancel { invocation },
+            Help::Kill => Event::Kill { invocation },
+            Help::Repair => Event::Resume { invocation, deployment: None },
+        };
+        let crashes = host.crashes;
+        host.submit(event)?;
+        host.sync(usize::MAX)?;
+        if host.crashes == crashes {
+            return Ok(());
+        }
+    }
+}
+
 fn accepted(host: &Host, request: &Request) -> Option<InvocationId> {
     request.submitted.iter().find_map(|id| host.world.accepted.get(id)).copied()
 }
@@ -159,9 +225,27 @@ fn answer_of(host: &Host, request: &Request) -> Option<Outcome> {
     host.world.answers.get(&accepted(host, request)?).cloned()
 }
 
-fn without_count(request: &Request, outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Success(_) if request.target.service == "counter" => Outcome::done(),
-        outcome => outcome,
+/// What a crash may change is left out: which addition to a counter came first, what the run had come to when somebody
+/// began to watch it, and the random name of a handler, for which that of its request stands.
+fn without_chance(host: &Host, requests: &[Request], request: &Request, outcome: Outcome) -> Outcome {
+    let Outcome::Success(payload) = outcome else { return outcome };
+    let text = String::from_utf8_lossy(&payload);
+    match (request.target.service.as_str(), request.target.handler.as_str()) {
+        ("counter", _) => Outcome::done(),
+        ("approvals", "watch") => {
+            let (_stage, value) = text.split_once(": ").expect("it says both");
+            Outcome::success(with_labels(host, requests, value))
+        }
+        _ => Outcome::success(with_labels(host, requests, &text)),
     }
+}
+
+fn with_labels(host: &Host, requests: &[Request], text: &str) -> String {
+    let mut text = text.to_owned();
+    for request in requests {
+        let Some(id) = accepted(host, request) else { continue };
+        let label = request.idempotency_key.as_deref().unwrap_or(&request.target.handler);
+        text = text.replace(&random_name(host.audit.created[&id].seed.for_guest()), label);
+    }
+    text
 }

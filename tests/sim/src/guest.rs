@@ -81,6 +81,11 @@ pub(crate) const NOT_READY: &[u8] = b"(not ready)";
 /// The terminal error of a step or a call, or the cancellation.
 pub(crate) type Answer = Result<Payload, Failure>;
 
+/// The name that a handler draws from its random numbers.
+pub(crate) fn random_name(seed: [u8; 32]) -> String {
+    seed[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What a handler sees of the host.
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
@@ -96,8 +101,7 @@ pub(crate) struct Guest {
 impl Guest {
     pub(crate) fn new(mail: Mailbox, target: Target, input: &Payload, attempt: &Attempt) -> Self {
         let input = String::from_utf8_lossy(input).into_owned();
-        let name = attempt.random_seed()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
-        Guest { mail, target, input, name, id: attempt.invocation() }
+        Guest { mail, target, input, name: random_name(attempt.random_seed()), id: attempt.invocation() }
     }
 
     /// The key of the object or workflow.

@@ -6,6 +6,8 @@ use holiday_core::id::{EntryIndex, InvocationId};
 use holiday_core::invocation::Invocation;
 use holiday_core::journal::Command;
 
+use crate::guest::random_name;
+
 #[derive(Debug, Default)]
 pub(crate) struct Heirs {
     heirs: BTreeSet<InvocationId>,
@@ -19,8 +21,7 @@ impl Heirs {
     pub(crate) fn add(&mut self, id: InvocationId, invocation: &Invocation) {
         self.heirs.insert(id);
         if let Some(origin) = invocation.lineage.first() {
-            let seed = origin.seed.for_guest();
-            self.names.insert(seed[..4].iter().map(|byte| format!("{byte:02x}")).collect());
+            self.names.insert(random_name(origin.seed.for_guest()));
         }
     }
 

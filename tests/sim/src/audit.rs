@@ -120,6 +120,16 @@ impl Audit {
         rows.map(|(row, _)| invocation_of(row)).collect()
     }
 
+    /// The commands of an invocation, in order.
+    pub(crate) fn journal(&self, id: &InvocationId) -> impl Iterator<Item = (EntryIndex, &Command)> {
+        let all = self.commands.range((*id, EntryIndex(0))..=(*id, EntryIndex(u32::MAX)));
+        all.map(|((_, index), entry)| (*index, &entry.command))
+    }
+
+    pub(crate) fn answer(&self, id: &InvocationId, index: EntryIndex) -> Option<&Outcome> {
+        self.answered.get(&(*id, index))
+    }
+
     /// The journals of those that have ended, with their length.
     pub(crate) fn kept_journals(&self) -> impl Iterator<Item = (InvocationId, u32)> {
         self.completed.iter().filter_map(|(id, it)| Some((*id, it.journal.as_ref()?.commands)))

@@ -16,6 +16,7 @@ use crate::dice::Dice;
 use crate::host::{Host, note};
 use crate::oracle;
 use crate::requests::Request;
+use crate::storms;
 use crate::violation::{Checked, Violation};
 
 /// Turns after which a host that is still busy is said never to come to rest.
@@ -105,6 +106,9 @@ pub(crate) fn to_rest_or_crash(host: &mut Host, patience_ms: u64) -> Checked<boo
 
 /// Does one thing, in a fixed order of urgency; false if there is nothing to do.
 pub(crate) fn turn(host: &mut Host, until: Timestamp) -> Checked<bool> {
+    if storms::strike(host)? {
+        return Ok(true);
+    }
     if let Some(attempt) = host.stops.pop() {
         host.stop(attempt);
     } else if let Some(attempt) = host.letters.keys().next().copied() {

@@ -22,6 +22,7 @@ use holiday_core::time::Timestamp;
 
 use crate::audit::Audit;
 use crate::instance::{Instance, Turn};
+use crate::storms::Storm;
 use crate::transcript::{self, Transcript};
 use crate::violation::{Checked, Violation, check};
 use crate::world::{Site, World};
@@ -80,6 +81,8 @@ pub(crate) struct Host {
     pub(crate) letters_of_the_dead: Vec<Event>,
     /// What was carried out since the process began; it may be carried out again.
     pub(crate) released: Vec<Effect>,
+    /// How an operator stops somebody.
+    pub(crate) storm: Option<Storm>,
 }
 
 macro_rules! note {
@@ -120,6 +123,7 @@ impl Host {
             repeats: false,
             letters_of_the_dead: Vec::new(),
             released: Vec::new(),
+            storm: None,
         }
     }
 

@@ -3,17 +3,20 @@
 //!
 //! - [`seed`] runs everything at once, in an order drawn from one number; the same number gives the same run.
 //! - [`every_crash`] runs fixed scenarios and crashes them at each moment in turn.
+//! - [`storms`] cancels and kills a trip after each of its records, and crashes that at each moment as well.
 //! - [`meta`] checks the simulation itself: one seed twice is one run.
 //!
 //! | Guarantee | Checks |
 //! |---|---|
 //! | acknowledged is never lost, and ends | `acknowledged-is-never-lost`, `acknowledged-runs-to-an-end`, `acknowledgement-never-changes`, `answer-never-changes`, `answer-is-the-outcome`, `caller-gets-the-outcome` |
 //! | a journaled result never changes | `result-never-changes`, `handlers-replay`, `answered-once`, `command-is-recorded-once` |
-//! | once in the journal | `effects-follow-durable-commands`, `sends-happen-once`, `adds-exactly-once`, `state-equals-model`, `invocation-is-created-once`, `timer-is-never-early` |
+//! | once in the journal | `effects-follow-durable-commands`, `sends-happen-once`, `adds-exactly-once`, `state-equals-model`, `invocation-is-created-once`, `timer-is-never-early`, `given-up-is-not-executed` |
+//! | handlers find each other | `promise-never-changes`, `one-signal-one-wait`, `attached-get-the-outcome`, `another-id-leads-on`, `nobody-waits-in-a-circle`, `private-is-private` |
+//! | a restarted handler sees what was seen | `restart-sees-the-same` |
 //! | one exclusive handler per key, in order | `one-exclusive-per-key`, `order-of-arrival`, `stale-attempt-is-ignored`, `attempts-count-up`, `effects-are-current` |
 //! | a workflow, and a name, once | `one-name-one-invocation`, `retention-is-kept` |
-//! | compensations | `compensations-match-effects`, `compensations-run-in-reverse`, `compensation-is-never-dropped` |
-//! | one component from beginning to end | `deployment-is-pinned` |
+//! | compensations | `compensations-match-effects`, `compensations-run-in-reverse`, `compensation-is-never-dropped`, `cancellation-is-agreed-on`, `stopping-reaches-callees` |
+//! | one component from beginning to end | `deployment-is-pinned`, `component-is-there` |
 //! | a function of the log | `two-applications-are-equal`, `recovery-equals-replay`, `crash-changes-nothing`, `one-seed-one-run`, `no-row-leaks`, `comes-to-rest`, `core-does-not-panic` |
 //!
 //! What is simulated is what surrounds the core: the driver, the log, the instances, the world outside. What
@@ -33,6 +36,7 @@ mod operators;
 mod oracle;
 mod programs;
 mod requests;
+pub mod storms;
 mod transcript;
 mod violation;
 mod waits;

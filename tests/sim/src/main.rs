@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
-use holiday_sim::every_crash;
+use holiday_sim::{every_crash, storms};
 
 /// The seeded simulation of the core of holiday-host.
 #[derive(Debug, Parser)]
@@ -94,6 +94,33 @@ fn many(from: u64, count: u64) -> bool {
 }
 
 fn crashes() -> bool {
+    every_crash() && every_storm()
+}
+
+fn every_storm() -> bool {
+    for stopped in storms::all() {
+        match storms::run(&stopped, 1) {
+            Ok(tried) => println!(
+                "'{}' holds, after each of {} records, in {} crashes",
+                stopped.name, tried.records, tried.crashes
+            ),
+            Err(failed) => {
+                storms::transcript(&stopped, &failed).iter().for_each(|line| println!("{line}"));
+                println!(
+                    "'{}' FAILED, stopped after record {}, crashed at moment {}: {}",
+                    stopped.name,
+                    failed.at.unwrap_or(0),
+                    failed.moment.unwrap_or(0),
+                    failed.violation
+                );
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn every_crash() -> bool {
     for scenario in every_crash::scenarios() {
         match every_crash::run(&scenario) {
             Ok(moments) => println!("'{}' holds, crashed at each of {moments} moments", scenario.name),

@@ -1,9 +1,12 @@
 //! The simulation as a test: some seeds, those that once failed, every crash, and the simulation itself.
 
-use holiday_sim::every_crash;
+use holiday_sim::{every_crash, storms};
 
 /// Enough to find what is broken plainly; `holiday-sim --seeds` runs more.
 const SEEDS: u64 = 200;
+
+/// How far apart the moments are at which a stopped trip is crashed.
+const STRIDE: usize = 40;
 
 fn check(seeds: impl Iterator<Item = u64>) {
     let failed = holiday_sim::seeds(seeds).failed;
@@ -30,6 +33,17 @@ fn a_crash_at_any_moment_changes_nothing() {
     for scenario in every_crash::scenarios() {
         if let Err(failed) = every_crash::run(&scenario) {
             panic!("'{}' crashed at moment {:?}: {}", scenario.name, failed.moment, failed.violation);
+        }
+    }
+}
+
+/// Not at every moment: `holiday-sim --every-crash` does that.
+#[test]
+fn a_trip_that_is_stopped_anywhere_is_compensated() {
+    for stopped in storms::all() {
+        if let Err(failed) = storms::run(&stopped, STRIDE) {
+            let (at, moment) = (failed.at, failed.moment);
+            panic!("'{}' stopped at {at:?}, crashed at {moment:?}: {}", stopped.name, failed.violation);
         }
     }
 }

@@ -189,6 +189,83 @@ fn resuming_ends_a_back_off() {
     );
 }
 
+/// Its holder fails again and again: whatever an operator does about it, those in line go on in order.
+#[test]
+fn a_blocked_key_is_freed() {
+    check(
+        "
+            invoke a cart/ann/add
+            invoke b cart/ann/add
+            invoke c cart/ann/add
+            invoke d cart/ann/add
+            a breaks a bug
+            pause a
+            pass 1000
+            resume a
+            a ends done
+            b breaks a bug
+            pause b
+            kill b
+            c asks sleep 10
+            c breaks a bug
+            cancel c
+            c ends !409 cancelled
+            d ends done
+        ",
+        expect![[r#"
+            invoke a cart/ann/add
+                start a#1
+                accept a
+                a is running
+            invoke b cart/ann/add
+                accept b
+                b is inboxed with ticket 0
+            invoke c cart/ann/add
+                accept c
+                c is inboxed with ticket 1
+            invoke d cart/ann/add
+                accept d
+                d is inboxed with ticket 2
+            a breaks a bug
+                a is backing off until 100 ms
+            pause a
+                a is paused: by an operator
+            pass 1000
+            resume a
+                start a#2
+                a is running
+            a ends done
+                start b#1
+                answer a: done
+                a has ended
+                b is running
+            b breaks a bug
+                b is backing off until 1100 ms
+            pause b
+                b is paused: by an operator
+            kill b
+                start c#1
+                answer b: !409 killed
+                b has ended
+                c is running
+            c asks sleep 10
+            c breaks a bug
+                c is backing off until 1100 ms
+            cancel c
+                start c#2
+                c is running
+            c ends !409 cancelled
+                start d#1
+                answer c: !409 cancelled
+                c has ended
+                d is running
+            d ends done
+                answer d: done
+                d has ended
+        "#]],
+    );
+}
+
 #[test]
 fn only_what_has_begun_and_not_ended_is_paused() {
     check(

@@ -29,6 +29,8 @@ pub struct Pending {
     command: EntryIndex,
     /// Whether its answer can be expected while the instance is kept.
     is_soon: bool,
+    /// Whether it is a step, which is given up when nobody asks for its answer any more.
+    is_run: bool,
 }
 
 /// The right to execute the closure of one step.
@@ -85,7 +87,7 @@ impl context::Host for Sandbox {
         let mut step = self.step(Op::Run { name, retry })?;
         loop {
             match step {
-                Step::Replayed(run) => return Ok(RunStep::Replayed(self.pending(run, true)?)),
+                Step::Replayed(run) => return Ok(RunStep::Replayed(self.pending_run(run)?)),
                 Step::Execute(run) => {
                     self.trace(|spans| spans.step_begins(run, traced));
                     return Ok(RunStep::Execute(self.table.push(RunToken(run))?));
@@ -107,7 +109,10 @@ impl context::Host for Sandbox {
         let RunToken(run) = self.table.delete(token)?;
         let outcome = outcome.into();
         self.trace(|spans| spans.step_ends(run, &outcome));
-        self.begin(Op::FinishRun { run, outcome }, true)
+        match self.step(Op::FinishRun { run, outcome })? {
+            Step::Pending(run) => self.pending_run(run),
+            other => Err(unexpected(&other)),
+        }
     }
 
     fn awakeable(&mut self) -> Result<context::AwakeableHandle> {
@@ -255,8 +260,10 @@ impl context::HostPending for Sandbox {
     }
 
     fn drop(&mut self, this: Resource<Pending>) -> Result<()> {
-        self.table.delete(this)?;
-        Ok(())
+        match self.table.delete(this)? {
+            Pending { command, is_run: true, .. } => self.just(Op::AbandonRun(command)),
+            Pending { is_run: false, .. } => Ok(()),
+        }
     }
 }
 
@@ -270,7 +277,11 @@ impl context::HostRunToken for Sandbox {
 
 impl Sandbox {
     fn pending(&mut self, command: EntryIndex, is_soon: bool) -> Result<Resource<Pending>> {
-        Ok(self.table.push(Pending { command, is_soon })?)
+        Ok(self.table.push(Pending { command, is_soon, is_run: false })?)
+    }
+
+    fn pending_run(&mut self, command: EntryIndex) -> Result<Resource<Pending>> {
+        Ok(self.table.push(Pending { command, is_soon: true, is_run: true })?)
     }
 
     fn begin(&mut self, op: Op, is_soon: bool) -> Result<Resource<Pending>> {

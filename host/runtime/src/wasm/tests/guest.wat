@@ -58,6 +58,7 @@
     (export "wait" (func
       (param "durable" (list (borrow $pending))) (param "io" (list (borrow $pollable))) (result $ready)))))
   (alias export $context "run-token" (type $run-token))
+  (alias export $context "pending" (type $pending))
 
   (core module $memory-module
     (memory (export "memory") 2)
@@ -81,6 +82,7 @@
   (core func $set-state (canon lower (func $context "set-state") (memory $m)))
   (core func $wait (canon lower (func $context "wait") (memory $m) (realloc $realloc)))
   (core func $drop-token (canon resource.drop $run-token))
+  (core func $drop-pending (canon resource.drop $pending))
 
   (core module $guest-module
     (import "host" "memory" (memory 2))
@@ -94,6 +96,7 @@
     (import "host" "set-state" (func $set-state (param i32 i32 i32 i32)))
     (import "host" "wait" (func $wait (param i32 i32 i32 i32 i32)))
     (import "host" "drop-token" (func $drop-token (param i32)))
+    (import "host" "drop-pending" (func $drop-pending (param i32)))
 
     ;; 0: texts. 64: the list of services. 128: the service. 192: the handler. 512: the result.
     (data (i32.const 0) "Shstep")
@@ -150,7 +153,8 @@
     (export "finish-run" (func $finish-run))
     (export "set-state" (func $set-state))
     (export "wait" (func $wait))
-    (export "drop-token" (func $drop-token))))))
+    (export "drop-token" (func $drop-token))
+    (export "drop-pending" (func $drop-pending))))))
 
   (type $a (enum "service" "object" "workflow"))
   (export $service-kind "service-kind" (type $a))

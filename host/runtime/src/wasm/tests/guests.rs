@@ -146,6 +146,22 @@ async fn a_step_can_be_given_up() {
 }
 
 #[tokio::test]
+async fn a_step_that_fails_can_be_given_up_instead_of_waiting_for_it() {
+    let handle = "
+        (call $start-run)
+        (call $drop-pending (call $finish-run
+          (i32.load (i32.const 1028)) (i32.const 2) (i32.const 2) (i32.const 4) (i32.const 0)))";
+    check(
+        &format!("{handle} {ECHO}"),
+        1,
+        expect![[r#"
+        run 'step' | run failed: step | run 0 abandoned | end input
+    "#]],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn another_journal_is_not_continued() {
     let mut script = Script::new(STEP).await;
     script.attempt().await;

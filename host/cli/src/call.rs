@@ -77,7 +77,7 @@ impl Call {
         segments.extend(self.target.key.as_deref());
         segments.push(&self.target.handler);
 
-        let mut request = client.request(Method::POST, &segments);
+        let mut request = client.request(Method::POST, &segments)?;
         if let Some(input) = read_input(self.input)? {
             request = request.header(CONTENT_TYPE, "application/json").body(input);
         }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::admin::{Admin, confirm};
 use crate::failure::{Failure, Result};
 use crate::hosting::parse_pair;
-use crate::output::{cell, print, print_fields, print_json, print_table};
+use crate::output::{cell, print, print_answer, print_fields, print_table};
 
 /// Register, list, describe and remove deployments
 #[derive(Debug, Args)]
@@ -129,11 +129,11 @@ impl Register {
             let bytes = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
             eprintln!("Registering {} …", path.display());
             let query = self.query(path);
-            let request = client.request(Method::POST, &["deployments"]).query(&query);
+            let request = client.request(Method::POST, &["deployments"])?.query(&query);
             let request = request.header(CONTENT_TYPE, "application/wasm").body(bytes);
             let answer = client.json(request).await?;
             if self.json {
-                print_json(&answer);
+                print_answer(&answer);
             } else {
                 print_table(
                     &["DEPLOYMENT", "SERVICE", "REVISION"],
@@ -162,9 +162,9 @@ impl Register {
 impl List {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        let answer = client.json(client.request(Method::GET, &["deployments"])).await?;
+        let answer = client.json(client.request(Method::GET, &["deployments"])?).await?;
         if self.json {
-            print_json(&answer);
+            print_answer(&answer);
             return Ok(());
         }
         let row = |deployment: &Value| {
@@ -180,9 +180,9 @@ impl List {
 impl Describe {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        let answer = client.json(client.request(Method::GET, &["deployments", &self.id])).await?;
+        let answer = client.json(client.request(Method::GET, &["deployments", &self.id])?).await?;
         if self.json {
-            print_json(&answer);
+            print_answer(&answer);
             return Ok(());
         }
         let field = |name: &str| cell(&answer[name]);
@@ -209,7 +209,7 @@ impl Remove {
         let force = [("force", self.force)];
         for id in &self.ids {
             let answer =
-                client.json(client.request(Method::DELETE, &["deployments", id]).query(&force)).await?;
+                client.json(client.request(Method::DELETE, &["deployments", id])?.query(&force)).await?;
             match answer["isFreed"].as_bool() {
                 Some(true) => eprintln!("Removed {id}"),
                 _ => eprintln!("Draining {id}: {} invocations have to end first", answer["inFlight"]),

@@ -38,8 +38,7 @@ impl Dev {
         let components = self.build.build().await?;
         let mut changes = Changes::watch(&self.sources().await?)?;
         let host = self.hosting.start().await?;
-        hosting::register(&host, &components).await?;
-        hosting::print_welcome(&host);
+        let Some(host) = hosting::bring_up(host, &components, &mut signals).await? else { return Ok(()) };
         eprintln!("Watching the sources.");
         loop {
             tokio::select! {

@@ -116,6 +116,32 @@ pub(crate) async fn register(host: &Host, components: &[PathBuf]) -> Result<()> 
     Ok(())
 }
 
+/// Registers components and says what can be called; `None` if it was told to stop before.
+pub(crate) async fn bring_up(
+    host: Host,
+    components: &[PathBuf],
+    signals: &mut StopSignals,
+) -> Result<Option<Host>> {
+    let registered = tokio::select! {
+        registered = register(&host, components) => Some(registered),
+        () = signals.next() => None,
+    };
+    match registered {
+        Some(Ok(())) => {
+            print_welcome(&host);
+            Ok(Some(host))
+        }
+        Some(Err(failure)) => {
+            host.shutdown().await;
+            Err(failure)
+        }
+        None => {
+            stop(host, signals).await;
+            Ok(None)
+        }
+    }
+}
+
 /// A spinner on a terminal, plain lines elsewhere.
 struct Steps {
     bar: ProgressBar,
@@ -145,7 +171,7 @@ impl Steps {
 }
 
 /// Prints what can be called now, and a command that does it.
-pub(crate) fn print_welcome(host: &Host) {
+fn print_welcome(host: &Host) {
     let catalog = host.catalog();
     let rows = catalog.revisions.values().map(service_row).collect();
     output::print_table(

@@ -7,10 +7,10 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::admin::{Admin, confirm};
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::deployments::{JSON, items};
 use crate::failure::Result;
-use crate::output::{cell, print, print_json, print_table};
+use crate::output::{cell, print, print_answer, print_table};
 
 /// List, describe and steer invocations
 #[derive(Debug, Args)]
@@ -160,9 +160,9 @@ impl List {
         ];
         let given: Vec<_> =
             filters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
-        let answer = client.json(client.request(Method::GET, &["invocations"]).query(&given)).await?;
+        let answer = client.json(client.request(Method::GET, &["invocations"])?.query(&given)).await?;
         if self.json {
-            print_json(&answer);
+            print_answer(&answer);
             return Ok(());
         }
         let row = |it: &Value| vec![cell(&it["id"]), cell(&it["target"]), status(it), cell(&it["createdAt"])];
@@ -220,6 +220,6 @@ impl RestartAsNew {
     }
 }
 
-async fn steer(client: &Client, id: &str, verb: &str, query: &[(&str, &str)]) -> Result<Value> {
-    client.json(client.request(Method::PATCH, &["invocations", id, verb]).query(query)).await
+async fn steer(client: &Client, id: &str, verb: &str, query: &[(&str, &str)]) -> Result<Answer> {
+    client.json(client.request(Method::PATCH, &["invocations", id, verb])?.query(query)).await
 }

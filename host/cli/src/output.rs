@@ -5,6 +5,9 @@ use std::io::{ErrorKind, Write as _};
 use comfy_table::{Table, presets};
 use serde_json::Value;
 
+use crate::client::Answer;
+use crate::pretty::pretty;
+
 /// Prints one line of data. A reader that has gone away, such as `head`, ends the process quietly.
 pub(crate) fn print(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -12,6 +15,11 @@ pub(crate) fn print(line: &str) {
         let code = if error.kind() == ErrorKind::BrokenPipe { 0 } else { 1 };
         std::process::exit(code);
     }
+}
+
+/// Prints what the host has answered, laid out and otherwise as it is.
+pub(crate) fn print_answer(answer: &Answer) {
+    print(&pretty(answer.text.get()));
 }
 
 pub(crate) fn print_json(value: &Value) {

@@ -26,22 +26,9 @@ impl Serve {
     pub(crate) async fn execute(self) -> Result<()> {
         let mut signals = StopSignals::listen()?;
         let host = self.hosting.start().await?;
-        let ready = tokio::select! {
-            registered = hosting::register(&host, &self.components) => Some(registered),
-            () = signals.next() => None,
+        let Some(host) = hosting::bring_up(host, &self.components, &mut signals).await? else {
+            return Ok(());
         };
-        match ready {
-            Some(Ok(())) => {}
-            Some(Err(failure)) => {
-                host.shutdown().await;
-                return Err(failure);
-            }
-            None => {
-                hosting::stop(host, &mut signals).await;
-                return Ok(());
-            }
-        }
-        hosting::print_welcome(&host);
         tokio::select! {
             error = host.stopped() => return Err(error.into()),
             () = signals.next() => {}

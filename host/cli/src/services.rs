@@ -7,9 +7,10 @@ use reqwest::Method;
 use serde_json::{Map, Value};
 
 use crate::admin::Admin;
+use crate::client::Answer;
 use crate::deployments::{JSON, handler_names, items, kind};
 use crate::failure::{Failure, Result};
-use crate::output::{cell, print, print_fields, print_json, print_table};
+use crate::output::{cell, print, print_answer, print_fields, print_table};
 
 /// List, describe and configure services
 #[derive(Debug, Args)]
@@ -106,9 +107,9 @@ impl Services {
 impl List {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        let answer = client.json(client.request(Method::GET, &["services"])).await?;
+        let answer = client.json(client.request(Method::GET, &["services"])?).await?;
         if self.json {
-            print_json(&answer);
+            print_answer(&answer);
             return Ok(());
         }
         let row = |service: &Value| {
@@ -130,7 +131,7 @@ impl List {
 impl Describe {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        let answer = client.json(client.request(Method::GET, &["services", &self.name])).await?;
+        let answer = client.json(client.request(Method::GET, &["services", &self.name])?).await?;
         show(&answer, self.json);
         Ok(())
     }
@@ -143,7 +144,7 @@ impl Openapi {
             Some(name) => vec!["services", name.as_str(), "openapi"],
             None => vec!["services", "openapi"],
         };
-        print_json(&client.json(client.request(Method::GET, &path)).await?);
+        print_answer(&client.json(client.request(Method::GET, &path)?).await?);
         Ok(())
     }
 }
@@ -155,7 +156,7 @@ impl Configure {
         if let Some(handler) = self.handler {
             patch = Value::from_iter([("handlers", Value::from_iter([(handler, patch)]))]);
         }
-        let request = client.request(Method::PATCH, &["services", &self.name]).json(&patch);
+        let request = client.request(Method::PATCH, &["services", &self.name])?.json(&patch);
         show(&client.json(request).await?, self.json);
         Ok(())
     }
@@ -166,26 +167,34 @@ impl Configure {
             let Some((option, value)) = assignment.split_once('=') else {
                 return Err(Failure::misuse(format!("'{assignment}' is not OPTION=VALUE")));
             };
-            put(&mut patch, option, value_of(option, value));
+            put(&mut patch, option, value_of(option, value))?;
         }
         for option in &self.unset {
-            put(&mut patch, option, Value::Null);
+            put(&mut patch, option, Value::Null)?;
         }
         Ok(Value::Object(patch))
     }
 }
 
-/// Puts a value where `retry.max-attempts` says.
-fn put(patch: &mut Map<String, Value>, option: &str, value: Value) {
-    match option.split_once('.') {
-        None => drop(patch.insert(option.to_owned(), value)),
-        Some((table, option)) => {
-            let members = patch.entry(table).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(members) = members {
-                put(members, option, value);
-            }
+/// Puts a value where `retry.max-attempts` says, unless something was said of it already.
+fn put(patch: &mut Map<String, Value>, option: &str, value: Value) -> Result<()> {
+    let (at, rest) = match option.split_once('.') {
+        None => (option, None),
+        Some((table, rest)) => (table, Some(rest)),
+    };
+    match (patch.get_mut(at), rest) {
+        (None, None) => drop(patch.insert(at.to_owned(), value)),
+        (None, Some(rest)) => {
+            let mut members = Map::new();
+            put(&mut members, rest, value)?;
+            patch.insert(at.to_owned(), Value::Object(members));
+        }
+        (Some(Value::Object(members)), Some(rest)) => put(members, rest, value)?,
+        (Some(_), _) => {
+            return Err(Failure::misuse(format!("'{at}' is set or unset twice; say what it is to be once")));
         }
     }
+    Ok(())
 }
 
 /// Numbers, `true` and `false` as what they are, a list with commas between its members, all else as text.
@@ -196,9 +205,9 @@ fn value_of(option: &str, text: &str) -> Value {
     }
 }
 
-fn show(service: &Value, json: bool) {
+fn show(service: &Answer, json: bool) {
     if json {
-        return print_json(service);
+        return print_answer(service);
     }
     let field = |name: &str| cell(&service[name]);
     print_fields(&[
@@ -261,9 +270,9 @@ mod tests {
             ("retry.then", "fail"),
             ("keep-headers", "authorization, cookie"),
         ] {
-            put(&mut patch, option, value_of(option, text));
+            put(&mut patch, option, value_of(option, text)).expect("each is said once");
         }
-        put(&mut patch, "retry.factor", Value::Null);
+        put(&mut patch, "retry.factor", Value::Null).expect("it is said once");
         let expected = serde_json::json!({
             "timeout": "30s",
             "private": true,
@@ -271,5 +280,14 @@ mod tests {
             "keep-headers": ["authorization", "cookie"],
         });
         assert_eq!(Value::Object(patch), expected);
+    }
+
+    #[test]
+    fn what_is_said_twice_is_refused() {
+        for (one, other) in [("retry", "retry.factor"), ("retry.factor", "retry"), ("timeout", "timeout")] {
+            let mut patch = Map::new();
+            put(&mut patch, one, Value::Null).expect("it is said once");
+            put(&mut patch, other, 5.into()).expect_err("it contradicts the other");
+        }
     }
 }

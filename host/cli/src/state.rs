@@ -78,6 +78,10 @@ struct Put {
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
     file: Option<PathBuf>,
 
+    /// Put the file only in place of the state of this version
+    #[arg(long, requires = "file")]
+    version: Option<String>,
+
     #[command(flatten)]
     admin: Admin,
 }
@@ -87,6 +91,10 @@ struct Put {
 struct Clear {
     #[command(flatten)]
     object: Object,
+
+    /// Clear only the state of this version
+    #[arg(long)]
+    version: Option<String>,
 
     #[command(flatten)]
     admin: Admin,
@@ -118,7 +126,13 @@ impl State {
     pub(crate) async fn execute(self, yes: bool) -> Result<()> {
         match self.verb {
             Verb::Get(it) => it.execute().await,
-            Verb::Put(it) => it.execute().await,
+            Verb::Put(it) => {
+                if it.file.is_some() {
+                    let Object { service, key } = &it.object;
+                    confirm(&format!("Replacing the whole state of {service}/{key}"), yes)?;
+                }
+                it.execute().await
+            }
             Verb::Clear(it) => {
                 confirm(&format!("Clearing the state of {}/{}", it.object.service, it.object.key), yes)?;
                 it.execute().await
@@ -134,19 +148,19 @@ impl Object {
     }
 
     async fn get(&self, client: &Client) -> Result<ObjectState> {
-        client.read(client.request(Method::GET, &self.path())).await
+        client.read(client.request(Method::GET, &self.path())?).await
     }
 
     /// Replaces the state; with a version, only that one. Returns the new version.
-    async fn put(&self, client: &Client, state: &Values, version: Option<&str>) -> Result<String> {
+    async fn put<S: Serialize>(&self, client: &Client, state: &S, version: Option<&str>) -> Result<String> {
         #[derive(Serialize)]
-        struct Replacement<'a> {
-            state: &'a Values,
+        struct Replacement<'a, S> {
+            state: &'a S,
             #[serde(skip_serializing_if = "Option::is_none")]
             version: Option<&'a str>,
         }
 
-        let request = client.request(Method::PUT, &self.path()).json(&Replacement { state, version });
+        let request = client.request(Method::PUT, &self.path())?.json(&Replacement { state, version });
         let stored: ObjectState = client.read(request).await?;
         Ok(stored.version)
     }
@@ -160,7 +174,7 @@ impl Get {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
         if self.json {
-            let shown: Box<RawValue> = client.read(client.request(Method::GET, &self.object.path())).await?;
+            let shown: Box<RawValue> = client.read(client.request(Method::GET, &self.object.path())?).await?;
             print(&pretty(shown.get()));
             return Ok(());
         }
@@ -181,7 +195,7 @@ impl Put {
             (Some(name), Some(value), _) => set(&client, &self.object, name, value).await?,
             (_, _, Some(file)) => {
                 let state = read_values(&read_file(file)?)?;
-                self.object.put(&client, &state, None).await?
+                self.object.put(&client, &state, self.version.as_deref()).await?
             }
             (_, _, None) => return Err(Failure::misuse("name a value, or give all with --file")),
         };
@@ -216,7 +230,8 @@ fn read_file(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-fn read_values(text: &str) -> Result<Values> {
+/// Looks only whether it is JSON; the host says what else is wrong with it, such as a name that is there twice.
+fn read_values(text: &str) -> Result<Box<RawValue>> {
     serde_json::from_str(text).map_err(|error| {
         let message = format!("that is no JSON object with a value for each name: {error}");
         Failure::new(ErrorCode::MalformedBody, message)
@@ -226,7 +241,8 @@ fn read_values(text: &str) -> Result<Values> {
 impl Clear {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        client.send(client.request(Method::DELETE, &self.object.path())).await?;
+        let version = self.version.map(|version| [("version", version)]);
+        client.send(client.request(Method::DELETE, &self.object.path())?.query(&version)).await?;
         eprintln!("Cleared the state of {}/{}", self.object.service, self.object.key);
         Ok(())
     }
@@ -235,34 +251,37 @@ impl Clear {
 impl Edit {
     async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        let ObjectState { version, state } = self.object.get(&client).await?;
-        let before = pretty(&serde_json::to_string(&state).expect("texts can be written")) + "\n";
-        let after = edit::edit_with_builder(&before, edit::Builder::new().prefix("state-").suffix(".json"))
-            .map_err(|error| {
-            Failure::new(ErrorCode::ToolMissing, format!("no editor: {error}; set EDITOR to one"))
+        let before = self.object.get(&client).await?;
+        let text = pretty(&serde_json::to_string(&before.state).expect("texts can be written")) + "\n";
+        // The file goes only when what is written in it is stored.
+        let draft = draft(&text)?;
+        match self.edit(&client, &before.version, &text, &draft).await {
+            Ok(()) => Ok(std::fs::remove_file(&draft)?),
+            Err(failure) => Err(failure.and(format!("what you wrote is in {}", draft.display()))),
+        }
+    }
+
+    async fn edit(&self, client: &Client, version: &str, before: &str, draft: &Path) -> Result<()> {
+        edit::edit_file(draft).map_err(|error| {
+            Failure::new(ErrorCode::ToolMissing, format!("{error}; VISUAL or EDITOR names the editor"))
         })?;
+        let after = read_file(draft)?;
         if after == before {
             eprintln!("Nothing was changed.");
             return Ok(());
         }
-        let stored = match read_values(&after) {
-            Ok(state) => self.object.put(&client, &state, Some(&version)).await,
-            Err(failure) => Err(failure),
-        };
-        match stored {
-            Ok(version) => self.object.stored(&version),
-            Err(failure) => return Err(failure.and(keep(&after)?)),
-        }
+        let stored = self.object.put(client, &read_values(&after)?, Some(version)).await?;
+        self.object.stored(&stored);
         Ok(())
     }
 }
 
-/// Keeps what was written and could not be stored; says where.
-fn keep(text: &str) -> Result<String> {
+/// A file for an editor.
+fn draft(text: &str) -> Result<PathBuf> {
     let mut file = tempfile::Builder::new().prefix("state-").suffix(".json").tempfile()?;
     file.write_all(text.as_bytes())?;
     let (_, path) = file.keep().map_err(|error| error.error)?;
-    Ok(format!("what you wrote is in {}", path.display()))
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use super::status;
 use crate::admin::Admin;
 use crate::deployments::{JSON, items};
 use crate::failure::Result;
-use crate::output::{cell, print, print_fields, print_json, print_table};
+use crate::output::{cell, print, print_fields, print_table};
+use crate::pretty::pretty;
 use crate::services::flatten;
 
 /// Show one invocation: how far it has got, what it waits for, and its journal
@@ -31,11 +32,12 @@ pub(super) struct Describe {
 impl Describe {
     pub(super) async fn execute(self) -> Result<()> {
         let client = self.admin.client()?;
-        let invocation = client.json(client.request(Method::GET, &["invocations", &self.id])).await?;
-        let journal = client.request(Method::GET, &["invocations", &self.id, "journal"]);
+        let invocation = client.json(client.request(Method::GET, &["invocations", &self.id])?).await?;
+        let journal = client.request(Method::GET, &["invocations", &self.id, "journal"])?;
         let journal = client.json(journal.query(&[("from", self.from)])).await?;
         if self.json {
-            print_json(&serde_json::json!({ "invocation": invocation, "journal": journal }));
+            let both = format!(r#"{{"invocation":{},"journal":{}}}"#, invocation.text, journal.text);
+            print(&pretty(&both));
             return Ok(());
         }
         print_invocation(&invocation);

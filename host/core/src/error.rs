@@ -107,6 +107,7 @@ error_codes! {
     RehearsalFailed = "HH0075", "the handler failed on the journal it was to go on with";
     HandlerLost = "HH0076", "a service would lose what its callers rely on";
     TooManyPending = "HH0079", "an invocation waits for too much at a time";
+    ForeignPage = "HH0080", "a web page of somebody else";
 }
 
 impl ErrorCode {

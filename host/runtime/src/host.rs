@@ -145,6 +145,7 @@ impl Host {
             page_rows_max: admin::PAGE_ROWS_MAX,
             version: env!("CARGO_PKG_VERSION"),
             ingress_url: url(ingress_addr),
+            is_local: admin_addr.ip().is_loopback(),
             metrics: metrics.clone(),
         };
         let callers =

@@ -1,6 +1,6 @@
 //! The door for operators: register deployments, see and steer invocations, look at state and mend it.
 //!
-//! What is read here, or changed, is durable when the answer comes. Every read
+//! What is read here, or changed, is durable when the answer comes. Every listing
 //! goes to the driver in portions of at most [`QUERY_ROWS_MAX`] rows, so that operators who look do not
 //! hold up those who call.
 
@@ -13,6 +13,7 @@ mod journal;
 mod listing;
 mod model;
 mod openapi;
+mod origin;
 mod request;
 mod resume;
 mod services;
@@ -36,6 +37,7 @@ use axum::routing::{get, patch, post};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use holiday_core::deployment::Deployment;
+use holiday_core::engine::Refusal;
 use holiday_core::error::ErrorCode;
 use holiday_core::state::StoreError;
 use http::{Method, Uri};
@@ -44,6 +46,7 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::driver::{Handle, HostState, Rehearsal};
 use crate::metrics::Metrics;
 use crate::metrics::label::Door;
+use crate::nearest::nearest;
 use error::Error;
 
 /// Rows of the state that one query reads; the driver does nothing else meanwhile.
@@ -104,6 +107,8 @@ pub struct AdminPorts {
     /// Where callers are served, for those who read what they can ask.
     pub ingress_url: String,
     pub metrics: Metrics,
+    /// Whether the door is open to this machine only.
+    pub is_local: bool,
 }
 
 /// Takes components in.
@@ -154,7 +159,7 @@ pub struct RegisterError {
 
 /// Builds the router that serves operators.
 pub fn router(handle: Handle, ports: AdminPorts) -> Router {
-    let metrics = ports.metrics.clone();
+    let (metrics, is_local) = (ports.metrics.clone(), ports.is_local);
     let admin = Admin {
         handle,
         ports,
@@ -185,6 +190,7 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/state/{service}/{key}", get(state::read).put(state::write).delete(state::clear))
         .fallback(nothing)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(is_local, origin::check))
         .layer(middleware::from_fn_with_state(metrics, count))
         .with_state(Arc::new(admin))
 }
@@ -209,6 +215,13 @@ impl Admin {
         read: impl FnOnce(&HostState) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Error> {
         Ok(self.handle.query(read).await??)
+    }
+
+    /// Says which service may be meant instead.
+    fn unknown_service(&self, service: &str) -> Error {
+        let catalog = self.handle.catalog();
+        let nearest = nearest(catalog.revisions.keys().map(String::as_str), service).map(str::to_owned);
+        Refusal::UnknownService { service: service.to_owned(), nearest }.into()
     }
 }
 

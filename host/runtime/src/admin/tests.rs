@@ -74,6 +74,7 @@ fn ports(registrar: Arc<Known>) -> AdminPorts {
         version: "0.1.0",
         ingress_url: "http://127.0.0.1:8080".to_owned(),
         metrics,
+        is_local: true,
     }
 }
 
@@ -162,7 +163,7 @@ fn services() {
               {"input":{"contentType":"image/*"},"name":"copy","output":{"contentType":"image/png"},"policy":{"cpu":null,"idempotency-retention":"24h","journal-retention":null,"keep-headers":[],"private":false,"retry":{"factor":2.0,"initial-interval":"100ms","max-attempts":20,"max-duration":null,"max-interval":"20s","then":"pause"},"timeout":null,"workflow-retention":"24h"},"ty":"Exclusive"}
             GET /admin/services/booking
               404 content-type: application/json
-              {"code":404,"error_code":"HH0001","message":"there is no service 'booking'","request_id":"req_…"}
+              {"code":404,"error_code":"HH0001","message":"there is no service 'booking'; did you mean 'Booking'?","request_id":"req_…"}
             GET /admin/services/cart/handlers/drop
               404 content-type: application/json
               {"code":404,"error_code":"HH0002","message":"service 'cart' has no handler 'drop'","request_id":"req_…"}
@@ -215,7 +216,7 @@ fn options_that_make_no_sense_change_nothing() {
         expect![[r#"
             PATCH /admin/services/booking ~ {"timeout": "1h"}
               404 content-type: application/json
-              {"code":404,"error_code":"HH0001","message":"there is no service 'booking'","request_id":"req_…"}
+              {"code":404,"error_code":"HH0001","message":"there is no service 'booking'; did you mean 'Booking'?","request_id":"req_…"}
             PATCH /admin/services/cart ~ {"private": true, "timout": "1h"}
               400 content-type: application/json
               {"code":400,"error_code":"HH0042","message":"in the options, there is no key 'timout'; did you mean 'timeout'?","request_id":"req_…"}
@@ -410,4 +411,26 @@ fn a_host_that_shuts_down() {
           503 content-type: application/json retry-after: 1
           {"code":503,"error_code":"HH0038","message":"the host is shutting down; send the request again in a moment","request_id":"req_…"}
     "#]]);
+}
+
+#[test]
+fn pages_of_others_are_kept_out() {
+    Host::start(both_doors).check(
+        &[
+            "POST /admin/deployments ~ origin: http://shop.example ~ content-type: text/plain ~ {}",
+            "GET /admin/invocations ~ host: shop.example:9070",
+            "GET /admin/version ~ host: localhost:9070 ~ origin: http://localhost:9070",
+        ],
+        expect![[r#"
+            POST /admin/deployments ~ origin: http://shop.example ~ content-type: text/plain ~ {}
+              403 content-type: application/json
+              {"code":403,"error_code":"HH0080","message":"'http://shop.example' is not this door; a web page may use it only from its own address","request_id":"req_…"}
+            GET /admin/invocations ~ host: shop.example:9070
+              403 content-type: application/json
+              {"code":403,"error_code":"HH0080","message":"'shop.example:9070' is not this door; a web page may use it only from its own address","request_id":"req_…"}
+            GET /admin/version ~ host: localhost:9070 ~ origin: http://localhost:9070
+              200 content-type: application/json
+              {"version":"0.1.0"}
+        "#]],
+    );
 }

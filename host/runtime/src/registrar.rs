@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -240,12 +241,21 @@ fn of_file(error: HostError, path: &Path) -> HostError {
 async fn read(path: &Path, bytes_max: usize) -> Result<Bytes, HostError> {
     let file = path.to_owned();
     let read = move || -> io::Result<Result<Bytes, ComponentError>> {
-        let bytes = std::fs::metadata(&file)?.len();
-        if bytes > bytes_max as u64 {
-            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            return Ok(Err(ComponentError::TooLarge { bytes, max: bytes_max }));
+        let found = std::fs::metadata(&file)?;
+        if !found.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
         }
-        std::fs::read(&file).map(|bytes| Ok(Bytes::from(bytes)))
+        let too_large = |bytes| Ok(Err(ComponentError::TooLarge { bytes, max: bytes_max }));
+        if found.len() > bytes_max as u64 {
+            return too_large(usize::try_from(found.len()).unwrap_or(usize::MAX));
+        }
+        // It may grow meanwhile.
+        let mut bytes = Vec::new();
+        File::open(&file)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+        match bytes.len() <= bytes_max {
+            true => Ok(Ok(bytes.into())),
+            false => too_large(bytes.len()),
+        }
     };
     let read = tokio::task::spawn_blocking(read).await;
     let read = read.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
@@ -271,5 +281,13 @@ mod tests {
             "<dir>/trips.wasm: the component has 100 bytes, more than the 99 that are allowed"
         );
         assert_eq!(RegisterError::from(error).status, 413);
+    }
+
+    #[tokio::test]
+    async fn only_files_are_read() {
+        for path in ["/dev/zero", "/"] {
+            let error = read(Path::new(path), 100).await.expect_err("it is none");
+            assert!(error.to_string().contains("it is no file"), "{error}");
+        }
     }
 }

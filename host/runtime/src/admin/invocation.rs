@@ -10,7 +10,7 @@ use holiday_core::invocation::{
 };
 use holiday_core::state::{Kv, State, StoreError};
 use holiday_core::target::Target;
-use holiday_core::value::Outcome;
+use holiday_core::value::{Outcome, Payload};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -313,31 +313,43 @@ pub(super) async fn describe(
     let id: InvocationId = path?.0.parse()?;
     let found = admin.query(move |state| describe_in(state, &id)).await?;
     match found {
-        Some(shown) => Ok(model::json(StatusCode::OK, &shown)),
+        Some(described) => Ok(model::json(StatusCode::OK, &described.show())),
         None => Err(Refusal::UnknownInvocation(id).into()),
     }
 }
 
-fn describe_in<K: Kv>(state: &State<K>, id: &InvocationId) -> Result<Option<InvocationModel>, StoreError> {
+/// An invocation with its payloads, which may be large: they are laid out where nobody else waits for that.
+struct Described {
+    model: InvocationModel,
+    details: Details,
+    input: Option<Payload>,
+    outcome: Option<Outcome>,
+}
+
+impl Described {
+    fn show(self) -> InvocationModel {
+        let input = self.input.map(|it| model::value(&it));
+        let outcome = self.outcome.map(|it| OutcomeModel::new(&it, model::value));
+        InvocationModel { details: Some(Details { input, outcome, ..self.details }), ..self.model }
+    }
+}
+
+fn describe_in<K: Kv>(state: &State<K>, id: &InvocationId) -> Result<Option<Described>, StoreError> {
     let id = &state.resolve(id)?;
     let (Some(invocation), Some(stage)) = (state.invocation(id)?, Stage::of(state, id)?) else {
         return Ok(None);
     };
-    let mut shown = InvocationModel::new(id, &invocation, &stage);
-    let mut details = Details::new(&invocation);
-    details.input = state.input(id)?.map(|it| model::value(&it));
+    let model = InvocationModel::new(id, &invocation, &stage);
+    let (mut details, mut outcome) = (Details::new(&invocation), None);
     match &stage {
         Stage::Open(lifecycle) => {
             details.open = waiting::read(state, id, &invocation, lifecycle)?;
             details.joined_by = waiting::joined_by(state, id)?;
             details.add(lifecycle);
         }
-        Stage::Ended(completed) => {
-            details.outcome = Some(OutcomeModel::new(&completed.outcome, model::value));
-        }
+        Stage::Ended(completed) => outcome = Some(completed.outcome.clone()),
     }
-    shown.details = Some(details);
-    Ok(Some(shown))
+    Ok(Some(Described { model, details, input: state.input(id)?, outcome }))
 }
 
 impl Details {

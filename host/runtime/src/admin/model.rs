@@ -289,10 +289,18 @@ pub(super) fn value(payload: &[u8]) -> Box<RawValue> {
     json.unwrap_or_else(|| match text {
         Ok("") => RawValue::NULL.to_owned(),
         Ok(text) => raw(&serde_json::json!({ "text": text })),
-        Err(_) => raw(
-            &serde_json::json!({ "hex": payload.iter().map(|it| format!("{it:02x}")).collect::<String>() }),
-        ),
+        Err(_) => raw(&serde_json::json!({ "hex": hex(payload) })),
     })
+}
+
+fn hex(payload: &[u8]) -> String {
+    let mut hex = String::with_capacity(2 * payload.len());
+    for byte in payload {
+        hex.extend(
+            [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
+        );
+    }
+    hex
 }
 
 /// Like [`value`], but of a payload with more than `max` bytes only the size: `{"bytes": 100000}`.

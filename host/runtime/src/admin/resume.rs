@@ -34,7 +34,7 @@ async fn latest(admin: &Admin, id: InvocationId) -> Result<Option<DeploymentId>,
     let service = invocation.target.service;
     match admin.handle.catalog().revisions.get(&service) {
         Some(latest) => Ok(Some(latest.deployment)),
-        None => Err(Refusal::UnknownService { service, nearest: None }.into()),
+        None => Err(admin.unknown_service(&service)),
     }
 }
 

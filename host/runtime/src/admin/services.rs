@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::error::Error;
 use super::model::{self, HandlerModel, ServiceModel};
 use super::{Admin, OPTIONS_BYTES_MAX, Shared};
+use crate::nearest::nearest;
 use crate::policy;
 
 pub(super) async fn list(admin: Shared) -> Response {
@@ -111,10 +112,12 @@ pub(super) async fn find(admin: &Admin, service: String) -> Result<(Revision, Op
     let found = admin.query(move |state| Ok((state.revision(&name)?, state.route(&name)?))).await?;
     match found {
         (Some(revision), route) => Ok((revision, route)),
-        (None, _) => Err(Refusal::UnknownService { service, nearest: None }.into()),
+        (None, _) => Err(admin.unknown_service(&service)),
     }
 }
 
 fn unknown_handler(revision: &Revision, handler: String) -> Error {
-    Refusal::UnknownHandler { service: revision.service.name.clone(), handler, nearest: None }.into()
+    let names = revision.service.handlers.iter().map(|it| it.name.as_str());
+    let nearest = nearest(names, &handler).map(str::to_owned);
+    Refusal::UnknownHandler { service: revision.service.name.clone(), handler, nearest }.into()
 }

@@ -4,6 +4,7 @@
 //! JSON, or was written in another way.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
@@ -16,8 +17,8 @@ use holiday_core::event::ReplaceState;
 use holiday_core::state::StateVersion;
 use holiday_core::value::Payload;
 use http::{StatusCode, Uri};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -27,6 +28,32 @@ use super::{Admin, STATE_BODY_BYTES_MAX, STATE_ROUNDS_MAX, Shared, model};
 
 /// Values by their names, as people see them.
 type Values = BTreeMap<String, Box<RawValue>>;
+
+/// Reads values, and refuses a name that is there twice: one of the two would be lost.
+fn each_once<'de, D: Deserializer<'de>>(from: D) -> Result<Values, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = Values;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with a value for each name")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Values, A::Error> {
+            let mut values = Values::new();
+            while let Some((name, value)) = members.next_entry::<String, Box<RawValue>>()? {
+                if values.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("'{name}' is there twice")));
+                }
+                values.insert(name, value);
+            }
+            Ok(values)
+        }
+    }
+
+    from.deserialize_map(EachOnce)
+}
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = State)]
@@ -43,6 +70,7 @@ pub(super) struct ObjectState {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Replacement {
+    #[serde(deserialize_with = "each_once")]
     state: Values,
     /// Replace only this one.
     version: Option<String>,
@@ -55,6 +83,7 @@ struct Replacement {
 #[serde(deny_unknown_fields)]
 struct Modification {
     object_key: String,
+    #[serde(deserialize_with = "each_once")]
     new_state: Values,
     version: Option<String>,
 }
@@ -74,6 +103,7 @@ pub(super) async fn write(
     request: Request,
 ) -> Result<Response, Error> {
     let Path((service, key)) = path?;
+    Parameters::read(request.uri().query(), &[])?;
     let it: Replacement = parse(request.into_body(), r#"{"state": {"items": []}}"#).await?;
     check_same("service", it.service, &service)?;
     check_same("key", it.key, &key)?;
@@ -97,21 +127,28 @@ pub(super) async fn modify(
     request: Request,
 ) -> Result<Response, Error> {
     let Path(service) = path?;
+    Parameters::read(request.uri().query(), &[])?;
     let example = r#"{"object_key": "ann", "new_state": {"items": []}}"#;
     let it: Modification = parse(request.into_body(), example).await?;
     replace(&admin, service, it.object_key, it.new_state, version(it.version)?).await
 }
 
 async fn show(admin: &Admin, service: String, key: String) -> Result<Response, Error> {
-    match admin.handle.catalog().revisions.get(&service) {
-        None => return Err(Refusal::UnknownService { service, nearest: None }.into()),
-        Some(it) if !it.service.kind.is_keyed() => return Err(Refusal::HasNoState { service }.into()),
-        Some(_) => {}
-    }
+    check_has_state(admin, &service)?;
     let (values, version) = current(admin, &service, &key).await?;
     let state = values.into_iter().map(|(name, payload)| (name, model::value(&payload))).collect();
     let shown = ObjectState { service, key, version: version.to_string(), state };
     Ok(model::json(StatusCode::OK, &shown))
+}
+
+fn check_has_state(admin: &Admin, service: &str) -> Result<(), Error> {
+    match admin.handle.catalog().revisions.get(service) {
+        None => Err(admin.unknown_service(service)),
+        Some(it) if !it.service.kind.is_keyed() => {
+            Err(Refusal::HasNoState { service: service.to_owned() }.into())
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 async fn current(
@@ -134,6 +171,7 @@ async fn replace(
     given: Values,
     expected: Option<StateVersion>,
 ) -> Result<Response, Error> {
+    check_has_state(admin, &service)?;
     let rounds_max = if expected.is_some() { 1 } else { STATE_ROUNDS_MAX };
     let replaced =
         again_if_changed(rounds_max, || replace_once(admin, &service, &key, &given, expected)).await;

@@ -210,17 +210,23 @@ impl Components {
 
     /// Forgets a component that no invocation needs any more. One that runs keeps what it has.
     pub fn free(&self, deployment: DeploymentId) {
-        self.loaded().guests.remove(&deployment);
+        self.forget(deployment);
         if let Err(error) = self.files.remove(deployment) {
             warn!(%deployment, %error, "a component that is not needed any more could not be removed");
         }
+    }
+
+    fn forget(&self, deployment: DeploymentId) {
+        let mut loaded = self.loaded();
+        loaded.guests.remove(&deployment);
+        self.config.metrics.components_loaded.set(metrics::amount(loaded.guests.len()));
     }
 
     /// Forgets all components but these: a crash may have left some that were never, or are no longer, deployed.
     pub fn retain(&self, deployed: &BTreeSet<DeploymentId>) -> Result<(), ComponentError> {
         let kept = self.files.deployments()?;
         kept.difference(deployed).for_each(|stale| self.free(*stale));
-        Ok(())
+        self.files.tidy()
     }
 
     #[cfg(test)]

@@ -20,6 +20,9 @@ use crate::schema::Schema;
 /// Services whose names begin so would hide paths of the host itself.
 const RESERVED_PREFIX: &str = "restate";
 
+/// What stands beside the services in the paths of the door for operators.
+const RESERVED_NAME: &str = "openapi";
+
 /// Instantiates the component and calls its `describe`.
 pub(super) async fn describe(
     pre: &GuestPre<Sandbox>,
@@ -109,6 +112,9 @@ fn service(described: manifest::Service) -> Result<Service, String> {
         return Err(format!(
             "service '{name}' begins with '{RESERVED_PREFIX}', which is reserved; rename it"
         ));
+    }
+    if name == RESERVED_NAME {
+        return Err(format!("a service cannot be called '{name}', which is reserved; rename it"));
     }
     let here = format!("service '{name}'");
     let options = options(&here, &described.settings)?;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use holiday_core::id::{DeploymentId, Digest};
 use sha2::{Digest as _, Sha256};
@@ -18,6 +19,9 @@ use super::error::ComponentError;
 
 /// Bytes of the SHA-256 that ends a file of machine code.
 const CHECKSUM_BYTES: usize = 32;
+
+/// How the name of a file ends that is being written.
+const TEMPORARY: &str = ".tmp";
 
 #[derive(Clone, Debug)]
 pub(super) struct Files {
@@ -66,6 +70,22 @@ impl Files {
             deployments.extend(digest_of(&path).map(|digest| DeploymentId::of(&digest)));
         }
         Ok(deployments)
+    }
+
+    /// Removes what a crash has left: files that were being written, and machine code without its component.
+    pub(super) fn tidy(&self) -> Result<(), ComponentError> {
+        let read = |error| storage(&self.dir, "read")(error);
+        let paths = fs::read_dir(&self.dir).map_err(read)?.map(|entry| entry.map(|it| it.path()));
+        for path in paths.collect::<io::Result<Vec<_>>>().map_err(read)? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_code = name.ends_with(".cwasm");
+            let component = name.split_once('.').map(|(digest, _)| self.dir.join(format!("{digest}.wasm")));
+            let is_orphan = is_code && component.is_some_and(|component| !component.exists());
+            if name.ends_with(TEMPORARY) || is_orphan {
+                fs::remove_file(&path).map_err(storage(&path, "removed"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes a component and its machine code; one that is gone already is none the less gone.
@@ -126,7 +146,9 @@ impl Files {
 
 /// Writes a file so that after a crash it is there whole, or as it was before.
 fn write_durably(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
+    // Two may write the same component at the same time.
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let temporary = path.with_extension(format!("{}{TEMPORARY}", WRITTEN.fetch_add(1, Ordering::Relaxed)));
     let mut file = File::create(&temporary)?;
     for part in parts {
         file.write_all(part)?;
@@ -213,5 +235,43 @@ mod tests {
         older.keep_code(&digest, b"code").expect("it is written");
         files.keep_code(&digest, b"code").expect("it is written");
         assert_eq!(older.read_code(&digest), None);
+    }
+
+    fn names(files: &Files) -> BTreeSet<String> {
+        let entries = fs::read_dir(&files.dir).expect("it can be read");
+        entries.map(|entry| entry.expect("an entry").file_name().display().to_string()).collect()
+    }
+
+    #[test]
+    fn two_may_keep_the_same_component_at_the_same_time() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, bytes) = (files(&dir), vec![7; 1 << 20]);
+        let digest = Digest::of(&bytes);
+        let keep = || {
+            (0..20).try_for_each(|_| {
+                files.keep(&digest, &bytes)?;
+                files.keep_code(&digest, &bytes)
+            })
+        };
+        std::thread::scope(|scope| {
+            for it in [scope.spawn(keep), scope.spawn(keep), scope.spawn(keep)] {
+                it.join().expect("no panic").expect("it is kept");
+            }
+        });
+        assert!(files.read_code(&digest).is_some_and(|code| code == bytes));
+        assert_eq!(names(&files).len(), 2, "nothing is left but the component and its code");
+    }
+
+    #[test]
+    fn what_a_crash_has_left_is_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (files, digest) = (files(&dir), Digest::of(b"bytes"));
+        files.keep(&digest, b"bytes").expect("it is written");
+        files.keep_code(&digest, b"code").expect("it is written");
+        let before = names(&files);
+        files.keep_code(&Digest::of(b"gone"), b"code").expect("it is written");
+        fs::write(files.dir.join("half.0.tmp"), b"by").expect("it is written");
+        files.tidy().expect("it is tidied");
+        assert_eq!(names(&files), before);
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: nothing is recorded, printed or sent. The guest is stopped where it asks for anything that its journal
 //! does not have, and where it waits for what is not answered; steps without a result are not executed.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use holiday_core::attempt::Start;
@@ -27,13 +29,18 @@ impl Rehearsal for WasmInvoker {
                 message: error.to_string(),
             })?;
             let patience = self.components.config.rehearsal_timeout;
-            match timeout(patience, self.replay(&guest, start, component.as_deref())).await {
-                Ok(replayed) => replayed,
-                Err(_) => Err(RehearsalError::Failed(format!(
-                    "{}: the handler was not at the end of its journal after {patience:?}",
-                    ErrorCode::GuestSpun
-                ))),
-            }
+            let instance = timeout(patience, self.components.instance()).await;
+            let _instance = match instance {
+                Ok(instance) => instance.map_err(|error| RehearsalError::NoComponent {
+                    code: error.code(),
+                    message: error.to_string(),
+                })?,
+                Err(_) => return Err(too_late(ErrorCode::Overloaded, "no instance was free", patience)),
+            };
+            let replayed = timeout(patience, self.replay(&guest, start, component.as_deref())).await;
+            replayed.unwrap_or_else(|_| {
+                Err(too_late(ErrorCode::GuestSpun, "the handler was not at the end of its journal", patience))
+            })
         }
         .boxed()
     }
@@ -46,11 +53,6 @@ impl WasmInvoker {
         start: Start,
         component: Option<&str>,
     ) -> Result<(), RehearsalError> {
-        let instance = self.components.instance().await;
-        let _instance = instance.map_err(|error| RehearsalError::NoComponent {
-            code: error.code(),
-            message: error.to_string(),
-        })?;
         let request = Request { target: start.target.clone().into(), input: start.input.to_vec() };
         let execution = Execution::rehearsing(start);
         let sandbox = Sandbox::for_executing(&self.components.config, component, execution);
@@ -64,6 +66,10 @@ impl WasmInvoker {
             },
         }
     }
+}
+
+fn too_late(code: ErrorCode, what: &str, patience: Duration) -> RehearsalError {
+    RehearsalError::Failed(format!("{code}: {what} after {patience:?}; try again"))
 }
 
 /// A handler that returns has to have asked for everything that its journal has.

@@ -31,7 +31,7 @@ fn reading() {
               {"code":400,"error_code":"HH0071","message":"trips is a plain service and has no state; only objects and workflows do","request_id":"req_…"}
             GET /admin/state/carts/ann
               404 content-type: application/json
-              {"code":404,"error_code":"HH0001","message":"there is no service 'carts'","request_id":"req_…"}
+              {"code":404,"error_code":"HH0001","message":"there is no service 'carts'; did you mean 'cart'?","request_id":"req_…"}
             GET /admin/state/cart/%ff
               400 content-type: application/json
               {"code":400,"error_code":"HH0003","message":"Invalid URL: Invalid UTF-8 in `key`","request_id":"req_…"}
@@ -108,6 +108,8 @@ fn bodies_that_are_wrong() {
             r#"PUT /admin/state/cart/ann ~ {"state": {"items": 1}, "key": "bob"}"#,
             r#"PUT /admin/state/cart/ann ~ {"state": {"items": oops}}"#,
             "PUT /admin/state/cart/ann",
+            r#"PUT /admin/state/cart/ann?version=0000000000000000 ~ {"state": {"items": 1}}"#,
+            r#"PUT /admin/state/cart/ann ~ {"state": {"items": 1, "items": 2}}"#,
             r#"PUT /admin/state/trips/ann ~ {"state": {}}"#,
             r#"PUT /admin/state/carts/ann ~ {"state": {}}"#,
             r#"POST /admin/services/cart/state ~ {"objectKey": "ann", "new_state": {}}"#,
@@ -126,12 +128,18 @@ fn bodies_that_are_wrong() {
             PUT /admin/state/cart/ann
               400 content-type: application/json
               {"code":400,"error_code":"HH0004","message":"the body is not JSON such as {\"state\": {\"items\": []}}: EOF while parsing a value at line 1 column 0","request_id":"req_…"}
+            PUT /admin/state/cart/ann?version=0000000000000000 ~ {"state": {"items": 1}}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0003","message":"there is no parameter 'version'; here are: none","request_id":"req_…"}
+            PUT /admin/state/cart/ann ~ {"state": {"items": 1, "items": 2}}
+              400 content-type: application/json
+              {"code":400,"error_code":"HH0004","message":"the body is not JSON such as {\"state\": {\"items\": []}}: 'items' is there twice at line 1 column 34","request_id":"req_…"}
             PUT /admin/state/trips/ann ~ {"state": {}}
               400 content-type: application/json
               {"code":400,"error_code":"HH0071","message":"trips is a plain service and has no state; only objects and workflows do","request_id":"req_…"}
             PUT /admin/state/carts/ann ~ {"state": {}}
               404 content-type: application/json
-              {"code":404,"error_code":"HH0001","message":"there is no service 'carts'","request_id":"req_…"}
+              {"code":404,"error_code":"HH0001","message":"there is no service 'carts'; did you mean 'cart'?","request_id":"req_…"}
             POST /admin/services/cart/state ~ {"objectKey": "ann", "new_state": {}}
               400 content-type: application/json
               {"code":400,"error_code":"HH0004","message":"the body is not JSON such as {\"object_key\": \"ann\", \"new_state\": {\"items\": []}}: unknown field `objectKey`, expected one of `object_key`, `new_state`, `version` at line 1 column 12","request_id":"req_…"}

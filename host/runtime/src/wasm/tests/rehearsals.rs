@@ -150,5 +150,5 @@ async fn a_rehearsal_that_does_not_get_on_is_given_up() {
     let runtime = tokio::runtime::Handle::current();
     let invoker = WasmInvoker::new(Arc::clone(&script.components), Tracer::default(), runtime);
     let error = invoker.rehearse(script.begin(), None).await.expect_err("it has no instance");
-    expect!["HH0023: the handler was not at the end of its journal after 20ms"].assert_eq(&error.to_string());
+    expect!["HH0028: no instance was free after 20ms; try again"].assert_eq(&error.to_string());
 }

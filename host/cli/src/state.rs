@@ -22,7 +22,8 @@ const PUT_ROUNDS_MAX: u32 = 5;
 
 /// Read and change the state of an object or a workflow
 ///
-/// A handler that runs would overwrite a change: while one does, it is refused. Pause it first, or wait.
+/// A handler that runs would overwrite a change: while one does, it is refused. One that waits, or is paused, reads again only
+/// what it has not read yet.
 #[derive(Debug, Args)]
 pub(crate) struct State {
     #[command(subcommand)]

@@ -392,7 +392,15 @@ fn admit_resume<K: Kv>(state: &State<K>, id: &InvocationId, onto: Option<&Deploy
         (None, Some(is_on)) if state.deployment(&is_on)?.is_none() => {
             Ok(Err(Refusal::DeploymentRemoved { invocation: id, deployment: is_on }))
         }
-        (None, _) => Ok(Ok(())),
+        (None, Some(_)) => Ok(Ok(())),
+        // It has not begun, and will on the latest.
+        (None, None) => {
+            let service = state.invocation(&id)?.expect("stored with the lifecycle").target.service;
+            Ok(match state.route(&service)? {
+                Some(_) => Ok(()),
+                None => Err(Refusal::UnknownService { service, nearest: None }),
+            })
+        }
     }
 }
 

@@ -160,6 +160,7 @@ fn or_waits_for_a_deployment_that_has_its_service() {
             pass 100
                 b is paused: HH0070: no deployment has the service 'echo'
             resume b
+                refused: 404 HH0001: there is no service 'echo'
             deploy v2
             invoke c cart/ann/add
                 accept c

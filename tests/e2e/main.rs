@@ -20,6 +20,7 @@ mod npm_client;
 mod observability;
 mod openapi;
 mod operators;
+mod page;
 mod policies;
 mod replay;
 mod shutdown;

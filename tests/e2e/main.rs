@@ -3,6 +3,7 @@
 //! The guests are built once by the binary itself. Nothing asserts times. Variables:
 //! `HOLIDAY_SEED` repeats a run of the kill test, `HOLIDAY_TRIPS` and `HOLIDAY_SLEEPERS` set its size.
 
+mod approvals;
 mod bad_input;
 mod cancelling;
 mod collector;

@@ -26,7 +26,7 @@ async fn printed(host: &TestHost, args: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_asked_is_described() {
-    let guests = ["probe", "flights", "cars", "payments", "trips"];
+    let guests = ["probe", "flights", "cars", "payments", "trips", "approvals"];
     let host = TestHost::start(Setup::guests(&guests)).await;
     let all = printed(&host, &["services", "openapi"]).await;
     assert_valid("all services", &all);

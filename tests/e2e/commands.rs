@@ -111,7 +111,7 @@ async fn a_new_component_takes_over_while_the_old_one_finishes() {
 }
 
 /// Starts a handler that waits, and returns its invocation and what it waits for.
-async fn wait_for_awakeable(host: &TestHost, name: &str) -> (String, String) {
+pub(crate) async fn wait_for_awakeable(host: &TestHost, name: &str) -> (String, String) {
     let invocation = host.ingress().send("/Probe/awakeable", &json!({ "publish_to": name })).await;
     loop {
         if let Some(id) = host.state("ProbeObject", name).await["awakeables"][0].as_str() {

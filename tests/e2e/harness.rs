@@ -349,6 +349,18 @@ pub(crate) fn same_again(component: &Path, folder: &Path) -> PathBuf {
     file
 }
 
+/// A component in which a text is another one of the same length.
+pub(crate) fn renamed(component: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    let places = bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from.as_bytes());
+    let places: Vec<usize> = places.map(|(at, _)| at).collect();
+    assert!(!places.is_empty(), "'{from}' is in the component");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}
+
 /// Runs a command to its end without blocking the test's other tasks.
 pub(crate) async fn output(mut command: Command) -> Output {
     let run = move || command.stdin(Stdio::null()).output().expect("the binary starts");

@@ -20,6 +20,7 @@ mod ledger;
 mod npm_client;
 mod observability;
 mod openapi;
+mod operating_page;
 mod operators;
 mod page;
 mod policies;

@@ -1,12 +1,12 @@
 //! What operators do when something is stuck, lost or wrong, command by command.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, TestHost, failure, guest, output, same_again, stdout};
+use crate::harness::{Setup, TestHost, failure, guest, output, renamed, same_again, stdout};
 use crate::ledger::{Ledger, Reply};
+use crate::page::write_program;
 
 async fn run(host: &TestHost, args: &[&str]) -> String {
     stdout(&host.run(args).await)
@@ -263,18 +263,6 @@ async fn a_registration_says_what_it_changes() {
     assert!(endpoints["endpoints"][0]["services"][0]["revision"].is_u64(), "{endpoints}");
 }
 
-/// A component in which a text is another one of the same length.
-fn renamed(component: &[u8], from: &str, to: &str) -> Vec<u8> {
-    let mut bytes = component.to_vec();
-    let places = bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from.as_bytes());
-    let places: Vec<usize> = places.map(|(at, _)| at).collect();
-    assert!(!places.is_empty(), "'{from}' is in the component");
-    for at in places {
-        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
-    }
-    bytes
-}
-
 async fn only_deployment(host: &TestHost) -> String {
     let listed = host.run_json(&["deployments", "list"]).await;
     let deployments = listed["deployments"].as_array().expect("a list");
@@ -374,8 +362,7 @@ async fn a_state_is_not_changed_under_a_handler_that_runs() {
 /// Makes a program of one line of shell.
 fn script(host: &TestHost, name: &str, line: &str) -> PathBuf {
     let path = host.folder().join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{line}\n")).expect("a file");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    write_program(&path, line);
     path
 }
 

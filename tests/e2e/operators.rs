@@ -310,7 +310,7 @@ async fn a_state_is_put_edited_and_cleared() {
 
     let file = host.folder().join("state.json");
     std::fs::write(&file, r#"{"weight": 2}"#).expect("a file");
-    run(&host, &["kv", "put", object[0], object[1], "--file", file.to_str().expect("a path")]).await;
+    run(&host, &["-y", "kv", "put", object[0], object[1], "--file", file.to_str().expect("a path")]).await;
     let seen = host.ingress().post("/ProbeObject/package123/get", &json!({ "name": "weight" })).await;
     assert_eq!(seen.ok(), json!(2), "the handler sees it");
     assert_eq!(host.state("ProbeObject", "package123").await, json!({ "weight": 2 }));

@@ -128,6 +128,9 @@ pub struct TerminalError {
 /// How the host has an invocation end that was cancelled and did not say otherwise.
 const CANCELLED_CALLEE: (u16, &str) = (409, "cancelled");
 
+/// How the host begins what it says of one whose time is over, with code 504.
+const TIME_IS_OVER: &str = "HH0065: ";
+
 /// What the code alone does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reason {
@@ -191,14 +194,16 @@ impl TerminalError {
 
     /// Tells whether it came of a cancellation: of this invocation, or of one that it waited for.
     ///
-    /// A cancelled invocation learns of it where it waits. What it calls is cancelled first, so it is often such a
-    /// call that fails, with code 409. An invocation whose time is over is cancelled with code 504.
+    /// A cancelled invocation learns of it where it waits, with code 409. One whose time is over is cancelled with code
+    /// 504. What it calls is cancelled first, so it is often such a call that fails with that.
     ///
     /// ```
     /// assert!(!holiday_sdk::TerminalError::new("sold out").is_cancelled());
     /// ```
     pub fn is_cancelled(&self) -> bool {
-        self.is_interruption() || (self.code, self.message.as_str()) == CANCELLED_CALLEE
+        self.is_interruption()
+            || (self.code, self.message.as_str()) == CANCELLED_CALLEE
+            || self.code == 504 && self.message.starts_with(TIME_IS_OVER)
     }
 
     /// Tells whether the wait was interrupted, so that what was waited for may still end in another way.
@@ -311,5 +316,18 @@ mod tests {
         let error = Error::from(terminal.clone());
         assert!(error.is_cancelled());
         assert_eq!(error, Error::Terminal(terminal));
+    }
+
+    #[test]
+    fn a_call_that_failed_of_a_cancellation_is_known_by_what_the_host_says() {
+        let is_cancelled = |code, message: &str| {
+            TerminalError::from(Failure { code, message: message.to_owned() }).is_cancelled()
+        };
+        assert!(is_cancelled(409, "cancelled"));
+        assert!(is_cancelled(504, "HH0065: not done after 60000 ms"));
+        assert!(!is_cancelled(409, "killed"));
+        assert!(!is_cancelled(409, "HH0065: not done after 60000 ms"));
+        assert!(!is_cancelled(504, "cancelled"));
+        assert!(!is_cancelled(504, "the gateway has not heard of HH0065: "));
     }
 }

@@ -98,7 +98,7 @@ pub struct Commands {
     pub first: EntryIndex,
     pub commands: Vec<Command>,
     /// Where the journal had told the handler last that it is cancelled, when it asked for them: itself, or by a
-    /// call of its own that failed of that. A handler that does not know of its cancellation goes on calling.
+    /// call of its own that was interrupted. A handler that does not know of its cancellation goes on calling.
     pub told_cancelled: Option<Position>,
 }
 

@@ -140,23 +140,41 @@ pub enum Notification {
     },
     /// The invocation was cancelled, or its time is over: what it waits for fails with this.
     Cancelled {
-        /// How many notifications its journal had when that was asked for. A call of its own that failed by
-        /// cancellation after that has told the handler already.
+        /// How many notifications its journal had when that was asked for. A call that was interrupted may have told
+        /// the handler since.
         since: Position,
         /// How many commands its journal has. A handler that has asked for a call beyond them, not knowing of
         /// this, learns of it again when that call has ended.
         commands: u32,
         failure: Failure,
     },
+    /// The invocation was cancelled, or its time is over, and with it a call of its own: that has ended as it was asked
+    /// to. The call fails with what the invocation is told, and tells the handler so.
+    Interrupted {
+        command: EntryIndex,
+        failure: Failure,
+    },
 }
 
 impl Notification {
+    /// The command that it answers.
+    pub fn command(&self) -> Option<EntryIndex> {
+        match self {
+            Notification::Completed { command, .. }
+            | Notification::NotReady { command }
+            | Notification::Interrupted { command, .. } => Some(*command),
+            Notification::Cancelled { .. } => None,
+        }
+    }
+
     /// The approximate size in the journal, in bytes.
     pub fn size(&self) -> usize {
         match self {
             Notification::Completed { outcome, .. } => outcome.len(),
             Notification::NotReady { .. } => 0,
-            Notification::Cancelled { failure, .. } => failure.message.len(),
+            Notification::Cancelled { failure, .. } | Notification::Interrupted { failure, .. } => {
+                failure.message.len()
+            }
         }
     }
 }

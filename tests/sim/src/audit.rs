@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use holiday_core::deployment::HandlerMode;
 use holiday_core::effect::Effect;
 use holiday_core::engine;
-use holiday_core::event::{Event, Record};
+use holiday_core::event::{Commands, Event, Record};
 use holiday_core::id::{AttemptId, DeploymentId, EntryIndex, InvocationId};
 use holiday_core::invocation::{Caller, Completed, Invocation, Lifecycle, Status};
-use holiday_core::journal::{Command, CommandEntry};
+use holiday_core::journal::{Command, CommandEntry, Notification};
 use holiday_core::limits;
 use holiday_core::state::State;
 use holiday_core::state::key::{Family, Timer, parse_timer};
@@ -152,6 +152,9 @@ impl Audit {
         let sendings = if is_stale { Vec::new() } else { models::sendings(&self.state, record)? };
         self.answers.clear();
         self.see_given_up(&record.event);
+        if let (Event::Commands(it), false) = (&record.event, is_stale) {
+            self.check_told(it)?;
+        }
         let effects = engine::apply(&mut self.state, record)?;
         let writes = self.state.kv_mut().take_writes();
         if is_stale {
@@ -177,6 +180,20 @@ impl Audit {
             self.objects.insert((it.service.clone(), it.key.clone()), it.values.clone());
         }
         effects.iter().try_for_each(|effect| self.see_effect(effect, &effects))
+    }
+
+    /// What tells a handler of its cancellation: the notification of it, or a call that it has interrupted.
+    fn check_told(&self, it: &Commands) -> Checked {
+        let Some(told) = it.told_cancelled else { return Ok(()) };
+        let entry = self.state.notification(&it.attempt.invocation, told)?;
+        let notification = entry.map(|it| it.notification);
+        check!(
+            "cancellation-is-agreed-on",
+            matches!(notification, Some(Notification::Cancelled { .. } | Notification::Interrupted { .. })),
+            "{} was told of its cancellation by {notification:?}",
+            it.attempt
+        );
+        Ok(())
     }
 
     fn see_given_up(&mut self, event: &Event) {

@@ -81,6 +81,11 @@ pub(crate) const NOT_READY: &[u8] = b"(not ready)";
 /// The terminal error of a step or a call, or the cancellation.
 pub(crate) type Answer = Result<Payload, Failure>;
 
+/// Whether an operation failed of a cancellation: of the invocation, or of one that it waited for. As in the SDK.
+pub(crate) fn is_cancelled(failure: &Failure) -> bool {
+    *failure == Failure::cancelled() || failure.code == 504 && failure.message.starts_with("HH0065: ")
+}
+
 /// The name that a handler draws from its random numbers.
 pub(crate) fn random_name(seed: [u8; 32]) -> String {
     seed[..4].iter().map(|byte| format!("{byte:02x}")).collect()

@@ -119,6 +119,9 @@ fn notification(notification: &Notification) -> String {
     match notification {
         Notification::Completed { command, outcome } => format!("command {}: {}", command.0, text(outcome)),
         Notification::NotReady { command } => format!("command {} is not ready", command.0),
+        Notification::Interrupted { command, failure } => {
+            format!("command {} is interrupted: {failure}", command.0)
+        }
         Notification::Cancelled { since, commands, failure } => {
             format!("cancelled since {} having {commands}: {failure}", since.0)
         }

@@ -5,7 +5,7 @@
 //!
 //! # Cancellation
 //!
-//! A guest is told of its cancellation once: where it waits, or by a call of its own that failed of it. Between the
+//! A guest is told of its cancellation once: where it waits, or by a call of its own that it has interrupted. Between the
 //! notification and that moment it may go on calling. The engine cancels such a call as well, and notifies anew when it
 //! has ended; so the notification before it is not told. Both sides find out by the same two numbers, one of the call
 //! and one of the notification:
@@ -31,9 +31,7 @@ pub(super) struct Waiting {
     told: BTreeSet<EntryIndex>,
     /// The position of the last notification by which the guest was told that it is cancelled.
     told_cancelled: Option<Position>,
-    /// The calls that are cancelled with the invocation.
-    calls: BTreeSet<EntryIndex>,
-    /// What `told_cancelled` was when the guest asked for calls, with the last call of each.
+    /// What `told_cancelled` was when the guest asked for calls that are cancelled with it, with the last call of each.
     last_calls: BTreeMap<Option<Position>, EntryIndex>,
 }
 
@@ -41,6 +39,8 @@ pub(super) struct Waiting {
 struct Answered {
     position: Position,
     at: Timestamp,
+    /// Whether it tells the guest that it is cancelled.
+    is_interruption: bool,
     answer: Option<Answer>,
 }
 
@@ -67,18 +67,21 @@ impl Waiting {
         if !self.is_next(position) {
             return;
         }
-        match entry.notification {
-            Notification::Completed { command, outcome } => {
-                self.receive_answer(command, position, entry.at, Answer::Outcome(outcome));
-            }
-            Notification::NotReady { command } => {
-                self.receive_answer(command, position, entry.at, Answer::NotReady);
-            }
+        let at = entry.at;
+        let is_interruption = matches!(entry.notification, Notification::Interrupted { .. });
+        let (command, answer) = match entry.notification {
+            Notification::Completed { command, outcome } => (command, Answer::Outcome(outcome)),
+            Notification::NotReady { command } => (command, Answer::NotReady),
+            Notification::Interrupted { command, failure } => (command, Answer::Outcome(failure.into())),
             Notification::Cancelled { since, commands, failure } => {
-                let cancellation = Cancellation { position, at: entry.at, since, commands, failure };
+                let cancellation = Cancellation { position, at, since, commands, failure };
                 self.cancellation = Some(cancellation).filter(|it| self.told_cancelled < Some(it.since));
+                return;
             }
-        }
+        };
+        let answered = Answered { position, at, is_interruption, answer: Some(answer) };
+        let before = self.answers.insert(command, answered);
+        assert!(before.is_none(), "a command is answered once");
     }
 
     /// Notes that nothing of the notification at `position` is told.
@@ -96,14 +99,8 @@ impl Waiting {
         true
     }
 
-    fn receive_answer(&mut self, command: EntryIndex, position: Position, at: Timestamp, answer: Answer) {
-        let before = self.answers.insert(command, Answered { position, at, answer: Some(answer) });
-        assert!(before.is_none(), "a command is answered once");
-    }
-
     /// Notes that the guest has asked for a call that is cancelled with the invocation.
     pub(super) fn note_call(&mut self, command: EntryIndex) {
-        self.calls.insert(command);
         self.last_calls.insert(self.told_cancelled, command);
     }
 
@@ -164,10 +161,8 @@ impl Waiting {
 
     /// Notes that the guest knows this answer, and of a cancellation if that is what the answer says.
     fn tell_answer(&mut self, command: EntryIndex, position: Position) -> Told {
-        let answered = &self.answers[&command];
-        let at = answered.at;
-        let is_news = answered.answer == Some(Answer::Outcome(Failure::cancelled().into()));
-        if is_news && self.calls.contains(&command) {
+        let Answered { at, is_interruption, .. } = self.answers[&command];
+        if is_interruption {
             self.tell_cancelled(position);
         }
         self.told.insert(command);

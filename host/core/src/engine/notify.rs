@@ -7,6 +7,7 @@ use crate::invocation::{BackingOff, Cancellation, Lifecycle, OpenCommand, Status
 use crate::journal::{Notification, NotificationEntry};
 use crate::state::key::Timer;
 use crate::state::{Kv, StoreError};
+use crate::value::{Failure, Outcome};
 
 /// Adds a notification to the journal. An answer to a command that is not open is dropped: a command is
 /// answered once, and an invocation that has ended by nobody.
@@ -16,14 +17,28 @@ pub(super) fn deliver<K: Kv>(
     notification: Notification,
 ) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.state.lifecycle(id)? else { return Ok(()) };
-    if let Notification::Completed { command, .. } | Notification::NotReady { command } = &notification {
-        if lifecycle.open.remove(command).is_none() {
+    let notification = interrupted(&lifecycle, &notification).unwrap_or(notification);
+    if let Some(command) = notification.command() {
+        if lifecycle.open.remove(&command).is_none() {
             return Ok(());
         }
-        command::run::forget_failure(cx, id, &mut lifecycle, *command)?;
+        command::run::forget_failure(cx, id, &mut lifecycle, command)?;
     }
     append(cx, id, &mut lifecycle, notification)?;
     go_on(cx, id, lifecycle)
+}
+
+/// What an answer comes to by which a call ends that is cancelled with its caller: the caller learns of it why it is
+/// cancelled itself. While calls are cancelled with it, its own cancellation waits to be notified.
+///
+/// What a callee says in its own words stays: they say what there is to compensate.
+fn interrupted(lifecycle: &Lifecycle, answer: &Notification) -> Option<Notification> {
+    let Notification::Completed { command, outcome: Outcome::Failure(ended) } = answer else { return None };
+    let cancellation = lifecycle.cancellation.as_ref().filter(|it| it.notified.is_none())?;
+    let is_call = matches!(lifecycle.open.get(command)?, OpenCommand::Call { shielded: false, .. });
+    let failure = cancellation.failure.clone();
+    (is_call && *ended == Failure::cancelled())
+        .then_some(Notification::Interrupted { command: *command, failure })
 }
 
 /// Tells an invocation that it is cancelled, once its own calls have ended.

@@ -17,7 +17,7 @@ use crate::id::{EntryIndex, InvocationId, Position};
 use crate::invocation::{
     Ancestor, Asker, Caller, Invocation, KeptJournal, Lifecycle, OpenCommand, Status, asker,
 };
-use crate::journal::{Command, Notification};
+use crate::journal::{Command, Notification, NotificationEntry};
 use crate::limits;
 use crate::state::{Kv, State, StoreError};
 use crate::value::Failure;
@@ -166,19 +166,27 @@ fn copy_answers<K: Kv>(
     let kept = cx.state.completed(from)?.and_then(|it| it.journal).expect("admitted");
     for position in (0..kept.notifications).map(Position) {
         let entry = cx.state.notification(from, position)?.expect("as many rows as are counted");
-        let (Notification::Completed { command, .. } | Notification::NotReady { command }) =
-            &entry.notification
-        else {
-            continue;
-        };
-        if command.0 < it.commands {
-            lifecycle.open.remove(command);
+        let entry = NotificationEntry { notification: uncancelled(entry.notification), ..entry };
+        if let Some(command) = entry.notification.command().filter(|command| command.0 < it.commands) {
+            lifecycle.open.remove(&command);
             lifecycle.journal_bytes += entry.notification.size() as u64;
             cx.state.put_notification(&it.id, Position(lifecycle.notifications), &entry)?;
             lifecycle.notifications += 1;
         }
     }
     Ok(())
+}
+
+/// The answer as the new invocation has it, which is not cancelled: the handler is told the same, of a call that failed.
+fn uncancelled(notification: Notification) -> Notification {
+    match notification {
+        Notification::Interrupted { command, failure } => {
+            Notification::Completed { command, outcome: failure.into() }
+        }
+        Notification::Completed { .. } | Notification::NotReady { .. } | Notification::Cancelled { .. } => {
+            notification
+        }
+    }
 }
 
 /// Has what is sent to the old invocation, and to those before it, go to the new one; also when they are forgotten.

@@ -7,9 +7,11 @@ use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, Servic
 use holiday_core::effect::Effect;
 use holiday_core::engine;
 use holiday_core::event::{End, Event, Fail, Invoke, Record};
-use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, Seed};
+use holiday_core::id::{
+    AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, Position, Seed,
+};
 use holiday_core::invocation::OpenCommand;
-use holiday_core::journal::Call;
+use holiday_core::journal::{Call, Notification};
 use holiday_core::limits;
 use holiday_core::policy::Options;
 use holiday_core::state::State;
@@ -67,11 +69,15 @@ pub(crate) struct Walk {
     now: Timestamp,
     id: InvocationId,
     program: Vec<Deed>,
+    /// When its time is over, if ever.
+    timeout_ms: Option<u64>,
     running: Option<Running>,
     to_start: Option<AttemptId>,
     callees: BTreeSet<AttemptId>,
     /// The calls that the handler made knowing that it is cancelled.
     knowing_calls: BTreeSet<EntryIndex>,
+    /// The callees that somebody else has cancelled.
+    meddled: BTreeSet<InvocationId>,
     /// How long the journal was when the last attempt started, and how often its steps had failed.
     begun_with: [u32; 3],
     /// Attempts that have started with that.
@@ -103,6 +109,7 @@ impl Walk {
         if dice.below(40) == 0 {
             program.insert(0, Deed::Fill);
         }
+        let timeout_ms = (dice.below(3) == 0).then(|| 1 + dice.below(100));
         let target = Target::service("echo", "hi");
         Walk {
             dice,
@@ -110,10 +117,12 @@ impl Walk {
             now: Timestamp::ZERO,
             id: InvocationId::new(&target, [7; 16]),
             program,
+            timeout_ms,
             running: None,
             to_start: None,
             callees: BTreeSet::new(),
             knowing_calls: BTreeSet::new(),
+            meddled: BTreeSet::new(),
             begun_with: [0; 3],
             starts: 0,
             fixed: Vec::new(),
@@ -123,7 +132,7 @@ impl Walk {
     }
 
     pub(crate) fn run(mut self) -> Checked {
-        self.apply(Event::Deploy(deployment()))?;
+        self.apply(Event::Deploy(deployment(self.timeout_ms)))?;
         let (id, target) = (self.id, Target::service("echo", "hi"));
         let (input, seed) = (Payload::new(), Seed([7; 32]));
         self.apply(Event::Invoke(Invoke {
@@ -161,9 +170,10 @@ impl Walk {
             7 => self.end_a_callee(),
             8 => self.start(),
             9 => self.suspend(),
-            10 => match self.dice.below(3) {
+            10 => match self.dice.below(4) {
                 0 => self.cancel(),
                 1 => self.break_down(),
+                2 => self.cancel_a_callee(),
                 _ => Ok(()),
             },
             _ => self.wake(),
@@ -216,7 +226,18 @@ impl Walk {
         self.apply(Event::Wake)
     }
 
-    /// A callee that was asked to stop does so, or is done just in time.
+    /// Somebody else does: its caller is none the wiser.
+    fn cancel_a_callee(&mut self) -> Checked {
+        let live: Vec<_> = self.callees.iter().copied().collect();
+        if live.is_empty() || self.dice.below(4) > 0 {
+            return Ok(());
+        }
+        let invocation = self.dice.pick(&live).invocation;
+        self.meddled.insert(invocation);
+        self.apply(Event::Cancel { invocation })
+    }
+
+    /// A callee that was asked to stop does so, or is done just in time. One that was not may say the same.
     fn end_a_callee(&mut self) -> Checked {
         let live: Vec<_> = self.callees.iter().copied().collect();
         if live.is_empty() {
@@ -226,11 +247,44 @@ impl Walk {
         self.callees.remove(&attempt);
         let lifecycle = self.state.lifecycle(&attempt.invocation).expect(STORE);
         let is_cancelled = lifecycle.is_some_and(|it| it.cancellation.is_some());
-        let outcome = match is_cancelled && self.dice.below(4) > 0 {
-            true => Failure::cancelled().into(),
-            false => Outcome::done(),
+        let stops = if is_cancelled { self.dice.below(4) > 0 } else { self.dice.below(8) == 0 };
+        let outcome = match (stops, self.dice.below(4)) {
+            (true, _) => Failure::cancelled().into(),
+            (false, 0) => Failure::new(409, "sold out").into(),
+            (false, _) => Outcome::done(),
         };
-        self.apply(Event::End(End { attempt, outcome }))
+        let call = self.call_to(attempt.invocation);
+        self.apply(Event::End(End { attempt, outcome }))?;
+        match call.map(|(call, ends)| (call, ends && stops, self.interruption(call).is_some())) {
+            Some((call, expected, is)) if is != expected => {
+                Err(format!("call {} is interrupted: {is}, should be: {expected}", call.0))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The call that waits for a callee, and whether it is cancelled with the handler: one that is not shielded and was
+    /// made not knowing. Those of one that knows are left out while others are being cancelled: they tell nothing new.
+    fn call_to(&self, of: InvocationId) -> Option<(EntryIndex, bool)> {
+        let lifecycle = self.lifecycle()?;
+        let is_to = |open: &OpenCommand| matches!(open, OpenCommand::Call { callee, .. } if *callee == of);
+        let (call, open) = lifecycle.open.iter().find(|(_, open)| is_to(open))?;
+        let knew = self.knowing_calls.contains(call);
+        let is_shielded = matches!(open, OpenCommand::Call { shielded: true, .. });
+        match &lifecycle.cancellation {
+            Some(it) if knew && it.notified.is_none() => None,
+            cancellation => Some((*call, cancellation.is_some() && !knew && !is_shielded)),
+        }
+    }
+
+    /// Why a call was interrupted, if the journal says that it was.
+    fn interruption(&self, call: EntryIndex) -> Option<Failure> {
+        let notifications = (0..self.lifecycle()?.notifications).map(Position);
+        let mut entries = notifications.map(|it| self.state.notification(&self.id, it).expect(STORE));
+        entries.find_map(|entry| match entry?.notification {
+            Notification::Interrupted { command, failure } if command == call => Some(failure),
+            _ => None,
+        })
     }
 
     fn start(&mut self) -> Checked {
@@ -318,10 +372,11 @@ impl Walk {
     fn check_calls(&self) -> Checked {
         let Some(lifecycle) = self.lifecycle().filter(|it| it.cancellation.is_some()) else { return Ok(()) };
         for (index, open) in &lifecycle.open {
-            let OpenCommand::Call { callee, shielded: false } = open else { continue };
-            let callee = self.state.lifecycle(callee).expect(STORE).expect("it is open");
+            let OpenCommand::Call { callee: id, shielded: false } = open else { continue };
+            let callee = self.state.lifecycle(id).expect(STORE).expect("it is open");
             let knew = self.knowing_calls.contains(index);
-            if knew == callee.cancellation.is_some() {
+            let was_meddled_with = self.meddled.contains(id);
+            if knew == callee.cancellation.is_some() && !(knew && was_meddled_with) {
                 return Err(format!("call {} by one that knew: {knew}; {:?}", index.0, callee.cancellation));
             }
         }
@@ -424,10 +479,26 @@ impl Walk {
                     );
                 }
             }
-            Step::Ready(command) => running.take(command)?,
+            Step::Ready(command) => self.take(running, command)?,
             other => return Err(format!("{other:?} is no answer to a wait")),
         }
         Ok(true)
+    }
+
+    /// A call that was interrupted tells of the cancellation, and why.
+    fn take(&self, running: &mut Running, command: EntryIndex) -> Checked {
+        running.pending.retain(|it| *it != command);
+        let Step::Taken(answer) = running.attempt.step(Op::Take(command)).map_err(text)? else {
+            return Err(format!("{command:?} was told and cannot be taken"));
+        };
+        running.told.push(format!("{}: {answer:?}", command.0));
+        let Some(failure) = self.interruption(command) else { return Ok(()) };
+        running.is_aware = true;
+        let why = self.lifecycle().and_then(|it| it.cancellation).map(|it| it.failure);
+        match why.as_ref() == Some(&failure) && answer == Answer::Outcome(failure.into()) {
+            true => Ok(()),
+            false => Err(format!("it is cancelled for {why:?}, and was told {answer:?}")),
+        }
     }
 }
 
@@ -456,7 +527,7 @@ impl Running {
 
     fn call(&mut self, shielded: bool) -> Checked<EntryIndex> {
         let call = Call {
-            target: Target::service("echo", "hi"),
+            target: Target::service("echo", "callee"),
             input: Payload::new(),
             headers: Vec::new(),
             idempotency_key: None,
@@ -516,17 +587,6 @@ impl Running {
         Ok(())
     }
 
-    /// A call that failed of the cancellation tells of it.
-    fn take(&mut self, command: EntryIndex) -> Checked {
-        self.pending.retain(|it| *it != command);
-        let Step::Taken(answer) = self.attempt.step(Op::Take(command)).map_err(text)? else {
-            return Err(format!("{command:?} was told and cannot be taken"));
-        };
-        self.is_aware = answer == Answer::Outcome(Failure::cancelled().into());
-        self.told.push(format!("{}: {answer:?}", command.0));
-        Ok(())
-    }
-
     fn end(&mut self, outcome: Outcome) -> Checked {
         self.has_ended = true;
         self.attempt.end(outcome).map_err(text)
@@ -545,20 +605,20 @@ fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn deployment() -> Deployment {
+fn deployment(timeout_ms: Option<u64>) -> Deployment {
     let digest = Digest::of(b"v1");
-    let handler = Handler {
-        name: "hi".to_owned(),
+    let handler = |name: &str, timeout_ms| Handler {
+        name: name.to_owned(),
         mode: HandlerMode::Exclusive,
         input: None,
         output: None,
         documentation: None,
-        options: Options::default(),
+        options: Options { timeout_ms, ..Options::default() },
     };
     let service = Service {
         name: "echo".to_owned(),
         kind: ServiceKind::Service,
-        handlers: vec![handler],
+        handlers: vec![handler("hi", timeout_ms), handler("callee", None)],
         documentation: None,
         options: Options::default(),
     };

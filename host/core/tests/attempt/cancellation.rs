@@ -70,12 +70,12 @@ fn a_replay_is_told_at_the_same_place() {
 }
 
 #[test]
-fn a_call_that_failed_for_it_is_the_news() {
+fn a_call_that_it_interrupts_is_the_news() {
     check(
         "
             call echo/hi
             wait 0
-            hear 0 !409 cancelled
+            hear interrupted 0 !409 cancelled
             wait 0
             hear cancelled since 0
             sleep 10
@@ -90,7 +90,7 @@ fn a_call_that_failed_for_it_is_the_news() {
             call echo/hi -> called, pending 0
             wait 0 -> blocked OnJournal
                 commands 0: call echo/hi (5 bytes)
-            hear 0 !409 cancelled -> at 0
+            hear interrupted 0 !409 cancelled -> at 0
             wait 0 -> ready 0
             hear cancelled since 0 -> at 1
             sleep 10 -> pending 1
@@ -106,7 +106,7 @@ fn a_call_that_failed_for_it_is_the_news() {
 }
 
 #[test]
-fn unless_that_was_before_it_was_asked_for() {
+fn one_that_fails_alike_is_none() {
     check(
         "
             call echo/hi
@@ -129,7 +129,7 @@ fn unless_that_was_before_it_was_asked_for() {
             sleep 10 -> pending 1
             hear cancelled since 1 -> at 1
             wait 1 -> cancelled
-                commands 1, told at 0: sleep 10 ms
+                commands 1: sleep 10 ms
             replay
             call echo/hi -> called, pending 0
             wait 0 -> ready 0
@@ -139,15 +139,15 @@ fn unless_that_was_before_it_was_asked_for() {
     );
 }
 
-/// The handler does not wait for the call that failed.
+/// The handler does not wait for the call that was interrupted.
 #[test]
-fn or_was_not_told() {
+fn nor_is_one_that_was_not_told() {
     check(
         "
             call echo/hi
             sleep 10
             wait 1
-            hear 0 !409 cancelled
+            hear interrupted 0 !409 cancelled
             hear cancelled since 0
             wait 1
             wait 0
@@ -158,7 +158,7 @@ fn or_was_not_told() {
             sleep 10 -> pending 1
             wait 1 -> blocked OnJournal
                 commands 0: call echo/hi (5 bytes), sleep 10 ms
-            hear 0 !409 cancelled -> at 0
+            hear interrupted 0 !409 cancelled -> at 0
             hear cancelled since 0 -> at 1
             wait 1 -> cancelled
             wait 0 -> ready 0
@@ -245,7 +245,7 @@ fn a_step_that_was_passed_over_while_a_call_brought_the_news() {
         "
             call echo/hi
             run charge
-            hear 0 !409 cancelled
+            hear interrupted 0 !409 cancelled
             hear cancelled since 0
             replay
             call echo/hi
@@ -258,7 +258,7 @@ fn a_step_that_was_passed_over_while_a_call_brought_the_news() {
             call echo/hi -> called, pending 0
             run charge -> await permit 1
                 commands 0: call echo/hi (5 bytes), run 'charge'
-            hear 0 !409 cancelled -> at 0
+            hear interrupted 0 !409 cancelled -> at 0
             hear cancelled since 0 -> at 1
             replay
             call echo/hi -> called, pending 0
@@ -319,7 +319,7 @@ fn which_then_is_not_news() {
             wait 0
             call echo/hi
             hear cancelled since 0 commands 1
-            hear 1 !409 cancelled
+            hear interrupted 1 !409 cancelled
             hear cancelled since 0
             wait 0 1
             wait 0
@@ -339,7 +339,7 @@ fn which_then_is_not_news() {
                 commands 0: sleep 10 ms
             call echo/hi -> called, pending 1
             hear cancelled since 0 commands 1 -> at 0
-            hear 1 !409 cancelled -> at 1
+            hear interrupted 1 !409 cancelled -> at 1
             hear cancelled since 0 -> at 2
             wait 0 1 -> ready 1
                 commands 1: call echo/hi (5 bytes)
@@ -465,7 +465,7 @@ fn what_fails_alike_tells_of_no_cancellation() {
             call echo/hi
             hear 0 !409 cancelled
             hear 1 !409 cancelled
-            hear 2 !500 no
+            hear 2 !409 cancelled
             wait 0
             wait 1
             wait 2
@@ -479,7 +479,7 @@ fn what_fails_alike_tells_of_no_cancellation() {
             call echo/hi -> called, pending 2
             hear 0 !409 cancelled -> at 0
             hear 1 !409 cancelled -> at 1
-            hear 2 !500 no -> at 2
+            hear 2 !409 cancelled -> at 2
             wait 0 -> ready 0
                 commands 0: attach to inv_GvdqXEAMbSARrubpNP44Vqz4kr6GAxA6, awakeable, call echo/hi (5 bytes)
             wait 1 -> ready 1
@@ -507,6 +507,47 @@ fn it_says_why() {
                 commands 0: sleep 1000 ms
             hear cancelled since 0 !504 HH0065: not done after 100 ms -> at 0
             wait 0 -> cancelled: [504] HH0065: not done after 100 ms
+        "#]],
+    );
+}
+
+/// The answer says so, to the handler and to all who replay it.
+#[test]
+fn and_so_does_a_call_that_it_interrupts() {
+    check(
+        "
+            call echo/hi
+            wait 0
+            hear interrupted 0 !504 HH0065: not done after 100 ms
+            hear cancelled since 0 !504 HH0065: not done after 100 ms
+            wait 0
+            take 0
+            call echo/undo
+            wait 1
+            replay
+            call echo/hi
+            wait 0
+            take 0
+            call echo/undo
+            wait 1
+        ",
+        expect![[r#"
+            call echo/hi -> called, pending 0
+            wait 0 -> blocked OnJournal
+                commands 0: call echo/hi (5 bytes)
+            hear interrupted 0 !504 HH0065: not done after 100 ms -> at 0
+            hear cancelled since 0 !504 HH0065: not done after 100 ms -> at 1
+            wait 0 -> ready 0
+            take 0 -> '!504 HH0065: not done after 100 ms'
+            call echo/undo -> called, pending 1
+            wait 1 -> blocked OnJournal
+                commands 1, told at 0: call echo/undo (5 bytes)
+            replay
+            call echo/hi -> called, pending 0
+            wait 0 -> ready 0
+            take 0 -> '!504 HH0065: not done after 100 ms'
+            call echo/undo -> called, pending 1
+            wait 1 -> blocked OnJournal
         "#]],
     );
 }

@@ -144,6 +144,13 @@ impl Recorder {
     fn hear(&mut self, mut words: Words<'_>) -> String {
         let notification = match words.word() {
             "cancelled" => self.cancelled(words),
+            "interrupted" => {
+                let command = EntryIndex(words.number());
+                match words.outcome() {
+                    Outcome::Failure(failure) => Notification::Interrupted { command, failure },
+                    Outcome::Success(_) => panic!("an interrupted call has failed"),
+                }
+            }
             "unready" => Notification::NotReady { command: EntryIndex(words.number()) },
             command => {
                 let command = EntryIndex(command.parse().expect("the index of a command"));

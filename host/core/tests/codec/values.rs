@@ -156,6 +156,13 @@ pub(crate) fn notification_entries() -> Vec<NotificationEntry> {
                 failure: Failure::timed_out(60_000),
             },
         },
+        NotificationEntry {
+            at: AT,
+            notification: Notification::Interrupted {
+                command: EntryIndex(300),
+                failure: Failure::timed_out(60_000),
+            },
+        },
     ]
 }
 
@@ -164,6 +171,7 @@ pub(crate) fn name_of_notification(entry: &NotificationEntry) -> &'static str {
         Notification::Completed { .. } => "completed",
         Notification::NotReady { .. } => "not-ready",
         Notification::Cancelled { .. } => "cancelled",
+        Notification::Interrupted { .. } => "interrupted",
     }
 }
 

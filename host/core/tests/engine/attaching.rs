@@ -471,7 +471,7 @@ fn it_attaches_to_its_own_callee() {
             journal a
                 0 call echo/hi (5 bytes)
                 1 attach to a.0
-                at 0: 0 is complete: !409 cancelled
+                at 0: 0 is interrupted
                 at 1: cancelled since 0 having 2
                 at 2: 1 is complete: !409 cancelled
         "#]],

@@ -136,7 +136,7 @@ fn a_caller_is_told_after_its_calls_have_ended() {
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
                 at 0: 1 is complete: just in time
-                at 1: 0 is complete: !409 cancelled
+                at 1: 0 is interrupted
                 at 2: cancelled since 0 having 2
         "#]],
     );
@@ -176,15 +176,15 @@ fn a_scheduled_or_inboxed_callee_ends_at_once() {
                 a is running
                 a.0 has ended
             a.1 ends !409 cancelled
-                tell a#2 at 1: 1 is complete: !409 cancelled
+                tell a#2 at 1: 1 is interrupted
                 tell a#2 at 2: cancelled since 0 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended
             journal a
                 0 call cart/bob/add (5 bytes)
                 1 call cart/ann/look (5 bytes)
-                at 0: 0 is complete: !409 cancelled
-                at 1: 1 is complete: !409 cancelled
+                at 0: 0 is interrupted
+                at 1: 1 is interrupted
                 at 2: cancelled since 0 having 2
         "#]],
     );
@@ -287,11 +287,11 @@ fn a_handler_cancels_itself_its_callee_and_its_caller() {
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
             a.0 ends !409 cancelled
-                tell a#1 at 0: 0 is complete: !409 cancelled
+                tell a#1 at 0: 0 is interrupted
                 answer a.0: !409 cancelled
                 a.0 has ended
             a.1 ends !409 cancelled
-                tell a#1 at 1: 1 is complete: !409 cancelled
+                tell a#1 at 1: 1 is interrupted
                 tell a#1 at 2: cancelled since 0 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended
@@ -307,7 +307,7 @@ fn a_handler_cancels_itself_its_callee_and_its_caller() {
                 tell b.0#1 at 0: cancelled since 0 having 0
                 b.0 is running
             b.0 ends !409 cancelled
-                tell b#1 at 0: 0 is complete: !409 cancelled
+                tell b#1 at 0: 0 is interrupted
                 tell b#1 at 1: cancelled since 0 having 3
                 answer b.0: !409 cancelled
                 b.0 has ended
@@ -315,8 +315,145 @@ fn a_handler_cancels_itself_its_callee_and_its_caller() {
                 0 call echo/hi (5 bytes)
                 1 cancel b.0
                 2 cancel b
-                at 0: 0 is complete: !409 cancelled
+                at 0: 0 is interrupted
                 at 1: cancelled since 0 having 3
+        "#]],
+    );
+}
+
+/// Its caller is not cancelled, and hears no news.
+#[test]
+fn a_callee_that_somebody_cancels() {
+    check(
+        "
+            invoke a echo/hi
+            a asks call echo/hi
+            cancel a.0
+            a.0 ends !409 cancelled
+            journal a
+        ",
+        expect![[r#"
+            invoke a echo/hi
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi
+                start a.0#1
+                a.0 is running
+            cancel a.0
+                tell a.0#1 at 0: cancelled since 0 having 0
+            a.0 ends !409 cancelled
+                tell a#1 at 0: 0 is complete: !409 cancelled
+                answer a.0: !409 cancelled
+                a.0 has ended
+            journal a
+                0 call echo/hi (5 bytes)
+                at 0: 0 is complete: !409 cancelled
+        "#]],
+    );
+}
+
+/// The caller is cancelled meanwhile: also that callee ends with it.
+#[test]
+fn a_callee_that_somebody_has_cancelled_before() {
+    check(
+        "
+            configure operator frail/go timeout 100
+            invoke a frail/go
+            a asks call echo/hi
+            cancel a.0
+            pass 100
+            a.0 ends !409 cancelled
+        ",
+        expect![[r#"
+            configure operator frail/go timeout 100
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi
+                start a.0#1
+                a.0 is running
+            cancel a.0
+                tell a.0#1 at 0: cancelled since 0 having 0
+            pass 100
+            a.0 ends !409 cancelled
+                tell a#1 at 0: 0 is interrupted: [504] HH0065: not done after 100 ms
+                tell a#1 at 1: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
+                answer a.0: !409 cancelled
+                a.0 has ended
+        "#]],
+    );
+}
+
+/// By that the caller compensates.
+#[test]
+fn a_callee_of_one_that_knows_which_somebody_cancels() {
+    check(
+        "
+            configure operator frail/go timeout 100
+            invoke a frail/go
+            pass 100
+            a asks-told 0 call echo/hi
+            cancel a.0
+            a.0 ends !409 cancelled
+        ",
+        expect![[r#"
+            configure operator frail/go timeout 100
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            pass 100
+                tell a#1 at 0: cancelled since 0 having 0: [504] HH0065: not done after 100 ms
+            a asks-told 0 call echo/hi
+                start a.0#1
+                a.0 is running
+            cancel a.0
+                tell a.0#1 at 0: cancelled since 0 having 0
+            a.0 ends !409 cancelled
+                tell a#1 at 1: 0 is complete: !409 cancelled
+                answer a.0: !409 cancelled
+                a.0 has ended
+        "#]],
+    );
+}
+
+/// The caller does not wait for it any more when it is cancelled itself.
+#[test]
+fn a_callee_of_several_which_somebody_cancels() {
+    check(
+        "
+            invoke a echo/hi
+            a asks call echo/hi
+            invoke b echo/hi
+            b asks attach a.0
+            cancel a
+            cancel a.0
+            a.0 ends !409 cancelled
+        ",
+        expect![[r#"
+            invoke a echo/hi
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi
+                start a.0#1
+                a.0 is running
+            invoke b echo/hi
+                start b#1
+                accept b
+                b is running
+            b asks attach a.0
+            cancel a
+                tell a#1 at 0: cancelled since 0 having 1
+            cancel a.0
+                tell a.0#1 at 0: cancelled since 0 having 0
+            a.0 ends !409 cancelled
+                tell a#1 at 1: 0 is complete: !409 cancelled
+                tell b#1 at 0: 0 is complete: !409 cancelled
+                answer a.0: !409 cancelled
+                a.0 has ended
         "#]],
     );
 }

@@ -295,7 +295,7 @@ fn one_that_is_cancelled_in_line_can_compensate() {
                 d has ended
             b ends done
                 start c#1
-                tell c#1 at 1: 1 is complete: !409 cancelled
+                tell c#1 at 1: 1 is interrupted
                 tell c#1 at 2: cancelled since 1 having 2
                 answer b: done
                 b has ended
@@ -304,7 +304,7 @@ fn one_that_is_cancelled_in_line_can_compensate() {
                 0 sleep 10 ms
                 1 call echo/hi (5 bytes)
                 at 0: 0 is complete: 
-                at 1: 1 is complete: !409 cancelled
+                at 1: 1 is interrupted
                 at 2: cancelled since 1 having 2
             c ends !409 cancelled
                 answer c: !409 cancelled

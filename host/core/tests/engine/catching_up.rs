@@ -41,7 +41,7 @@ fn a_call_after_the_notification_is_cancelled_as_well() {
             journal a
                 0 call echo/hi (5 bytes)
                 at 0: cancelled since 0 having 0
-                at 1: 0 is complete: !409 cancelled
+                at 1: 0 is interrupted
                 at 2: cancelled since 0 having 1
         "#]],
     );
@@ -143,7 +143,7 @@ fn one_after_the_other() {
                 tell a.1#1 at 0: cancelled since 0 having 0
                 a.1 is running
             a.1 ends !409 cancelled
-                tell a#1 at 3: 1 is complete: !409 cancelled
+                tell a#1 at 3: 1 is interrupted
                 tell a#1 at 4: cancelled since 0 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended
@@ -153,7 +153,7 @@ fn one_after_the_other() {
                 at 0: cancelled since 0 having 0
                 at 1: 0 is complete: just in time
                 at 2: cancelled since 0 having 1
-                at 3: 1 is complete: !409 cancelled
+                at 3: 1 is interrupted
                 at 4: cancelled since 0 having 2
         "#]],
     );
@@ -185,11 +185,11 @@ fn several_at_once() {
                 a.0 is running
                 a.2 is running
             a.0 ends !409 cancelled
-                tell a#1 at 1: 0 is complete: !409 cancelled
+                tell a#1 at 1: 0 is interrupted
                 answer a.0: !409 cancelled
                 a.0 has ended
             a.2 ends !409 cancelled
-                tell a#1 at 2: 2 is complete: !409 cancelled
+                tell a#1 at 2: 2 is interrupted
                 tell a#1 at 3: cancelled since 0 having 3
                 answer a.2: !409 cancelled
                 a.2 has ended
@@ -198,8 +198,8 @@ fn several_at_once() {
                 1 sleep 100 ms
                 2 call echo/hi (5 bytes)
                 at 0: cancelled since 0 having 0
-                at 1: 0 is complete: !409 cancelled
-                at 2: 2 is complete: !409 cancelled
+                at 1: 0 is interrupted
+                at 2: 2 is interrupted
                 at 3: cancelled since 0 having 3
         "#]],
     );
@@ -239,7 +239,7 @@ fn its_callees_are_reached() {
                 a.0 is running
                 a.0.0 has ended
             a.0 ends !409 cancelled
-                tell a#1 at 1: 0 is complete: !409 cancelled
+                tell a#1 at 1: 0 is interrupted
                 tell a#1 at 2: cancelled since 0 having 1
                 answer a.0: !409 cancelled
                 a.0 has ended
@@ -275,19 +275,19 @@ fn a_call_while_others_are_being_cancelled() {
                 tell a.1#1 at 0: cancelled since 0 having 0
                 a.1 is running
             a.1 ends !409 cancelled
-                tell a#1 at 0: 1 is complete: !409 cancelled
+                tell a#1 at 0: 1 is interrupted
                 answer a.1: !409 cancelled
                 a.1 has ended
             a.0 ends !409 cancelled
-                tell a#1 at 1: 0 is complete: !409 cancelled
+                tell a#1 at 1: 0 is interrupted
                 tell a#1 at 2: cancelled since 0 having 2
                 answer a.0: !409 cancelled
                 a.0 has ended
             journal a
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
-                at 0: 1 is complete: !409 cancelled
-                at 1: 0 is complete: !409 cancelled
+                at 0: 1 is interrupted
+                at 1: 0 is interrupted
                 at 2: cancelled since 0 having 2
         "#]],
     );
@@ -316,13 +316,13 @@ fn a_callee_that_has_not_begun() {
             cancel a
                 tell a#1 at 0: cancelled since 0 having 0
             a asks-unaware call cart/ann/add
-                tell a#1 at 1: 0 is complete: !409 cancelled
+                tell a#1 at 1: 0 is interrupted
                 tell a#1 at 2: cancelled since 0 having 1
                 answer a.0: !409 cancelled
             journal a
                 0 call cart/ann/add (5 bytes)
                 at 0: cancelled since 0 having 0
-                at 1: 0 is complete: !409 cancelled
+                at 1: 0 is interrupted
                 at 2: cancelled since 0 having 1
         "#]],
     );
@@ -430,7 +430,7 @@ fn a_handler_that_knows_compensates_by_calls() {
             journal a
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
-                at 0: 0 is complete: !409 cancelled
+                at 0: 0 is interrupted
                 at 1: cancelled since 0 having 1
                 at 2: 1 is complete: undone
         "#]],
@@ -469,7 +469,7 @@ fn an_older_cancellation_of_a_call_is_no_news() {
                 tell a.1#1 at 0: cancelled since 0 having 0
                 a.1 is running
             a.1 ends !409 cancelled
-                tell a#1 at 2: 1 is complete: !409 cancelled
+                tell a#1 at 2: 1 is interrupted
                 tell a#1 at 3: cancelled since 1 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended
@@ -478,7 +478,7 @@ fn an_older_cancellation_of_a_call_is_no_news() {
                 1 call echo/hi (5 bytes)
                 at 0: 0 is complete: !409 cancelled
                 at 1: cancelled since 1 having 1
-                at 2: 1 is complete: !409 cancelled
+                at 2: 1 is interrupted
                 at 3: cancelled since 1 having 2
         "#]],
     );
@@ -516,14 +516,14 @@ fn the_handler_cancels_itself_and_calls() {
                 tell b.1#1 at 0: cancelled since 0 having 0
                 b.1 is running
             b.1 ends !409 cancelled
-                tell b#1 at 0: 1 is complete: !409 cancelled
+                tell b#1 at 0: 1 is interrupted
                 tell b#1 at 1: cancelled since 0 having 2
                 answer b.1: !409 cancelled
                 b.1 has ended
             journal b
                 0 cancel b
                 1 call echo/hi (5 bytes)
-                at 0: 1 is complete: !409 cancelled
+                at 0: 1 is interrupted
                 at 1: cancelled since 0 having 2
         "#]],
     );
@@ -557,7 +557,7 @@ fn the_handler_cancels_its_caller_and_calls() {
                 tell a.0.1#1 at 0: cancelled since 0 having 0
                 a.0.1 is running
             a.0.1 ends !409 cancelled
-                tell a.0#1 at 0: 1 is complete: !409 cancelled
+                tell a.0#1 at 0: 1 is interrupted
                 tell a.0#1 at 1: cancelled since 0 having 2
                 answer a.0.1: !409 cancelled
                 a.0.1 has ended
@@ -597,14 +597,14 @@ fn a_timeout_is_caught_up_with_too() {
                 tell a.0#1 at 0: cancelled since 0 having 0
                 a.0 is running
             a.0 ends !409 cancelled
-                tell a#1 at 1: 0 is complete: !409 cancelled
+                tell a#1 at 1: 0 is interrupted: [504] HH0065: not done after 100 ms
                 tell a#1 at 2: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
                 answer a.0: !409 cancelled
                 a.0 has ended
             journal a
                 0 call echo/hi (5 bytes)
                 at 0: cancelled since 0 having 0: [504] HH0065: not done after 100 ms
-                at 1: 0 is complete: !409 cancelled
+                at 1: 0 is interrupted: [504] HH0065: not done after 100 ms
                 at 2: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
         "#]],
     );
@@ -660,7 +660,7 @@ fn no_cancellation_is_in_force_in_between() {
                 on v1, from 0 ms on, 2 commands, 1 notifications, 1 seen
                 permit a#3 to enter 0
             a.1 ends !409 cancelled
-                tell a#3 at 1: 1 is complete: !409 cancelled
+                tell a#3 at 1: 1 is interrupted
                 tell a#3 at 2: cancelled since 0 having 2
                 answer a.1: !409 cancelled
                 a.1 has ended

@@ -98,8 +98,8 @@ fn a_second_cancellation_does_not_reach_what_a_caller_compensates_before_it_is_t
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
                 2 call echo/hi (5 bytes)
-                at 0: 0 is complete: !409 cancelled
-                at 1: 1 is complete: !409 cancelled
+                at 0: 0 is interrupted
+                at 1: 1 is interrupted
                 at 2: 2 is complete: undone
                 at 3: cancelled since 0 having 3
         "#]],

@@ -627,3 +627,72 @@ fn the_time_and_the_id_of_the_beginning_are_kept() {
         "#]],
     );
 }
+
+/// Its heir is not cancelled: for that the call has failed, with the same.
+#[test]
+fn a_call_that_was_interrupted_is_kept() {
+    check(
+        "
+            configure operator frail/go timeout 100
+            invoke a frail/go
+            a asks call echo/hi, call echo/hi
+            pass 100
+            a.0 ends !409 cancelled
+            a asks-told 0 sleep 10
+            a ends !504 too late
+            restart a as b keeping 3
+            journal b
+            load b
+            cancel b
+            b asks-told 0 call echo/hi
+            journal b
+        ",
+        expect![[r#"
+            configure operator frail/go timeout 100
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi, call echo/hi
+                start a.0#1
+                start a.1#1
+                a.0 is running
+                a.1 is running
+            pass 100
+                tell a.1#1 at 0: cancelled since 0 having 0
+                tell a.0#1 at 0: cancelled since 0 having 0
+            a.0 ends !409 cancelled
+                tell a#1 at 0: 0 is interrupted: [504] HH0065: not done after 100 ms
+                answer a.0: !409 cancelled
+                a.0 has ended
+            a asks-told 0 sleep 10
+            a ends !504 too late
+                answer a: !504 too late
+                a has ended
+            restart a as b keeping 3
+                accept b
+                start b#1
+                b is running
+            journal b
+                0 call echo/hi (5 bytes)
+                1 call echo/hi (5 bytes)
+                2 sleep 10 ms
+                at 0: 0 is complete: !504 HH0065: not done after 100 ms
+            load b
+                on v1, from 0 ms on, 3 commands, 1 notifications, 0 seen
+            cancel b
+                tell b#1 at 1: cancelled since 1 having 3
+            b asks-told 0 call echo/hi
+                start b.3#1
+                tell b.3#1 at 0: cancelled since 0 having 0
+                b.3 is running
+            journal b
+                0 call echo/hi (5 bytes)
+                1 call echo/hi (5 bytes)
+                2 sleep 10 ms
+                3 call echo/hi (5 bytes)
+                at 0: 0 is complete: !504 HH0065: not done after 100 ms
+                at 1: cancelled since 1 having 3
+        "#]],
+    );
+}

@@ -167,7 +167,7 @@ fn callees_are_cancelled() {
             journal a
                 0 call echo/hi (5 bytes)
                 1 call echo/hi (5 bytes)
-                at 0: 0 is complete: !409 cancelled
+                at 0: 0 is interrupted: [504] HH0065: not done after 100 ms
                 at 1: cancelled since 0 having 2: [504] HH0065: not done after 100 ms
             a.1 ends done
                 tell a#2 at 2: 1 is complete: done
@@ -354,7 +354,7 @@ fn both_timers_at_once() {
                 b.0 is running
                 m.0 is running
             b.0 ends !409 cancelled
-                tell b#1 at 0: 0 is complete: !409 cancelled
+                tell b#1 at 0: 0 is interrupted: [504] HH0065: not done after 100 ms
                 tell b#1 at 1: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
                 answer b.0: !409 cancelled
                 b.0 has ended
@@ -362,7 +362,7 @@ fn both_timers_at_once() {
                 answer b: !504 too late
                 b has ended
             m.0 ends !409 cancelled
-                tell m#1 at 0: 0 is complete: !409 cancelled
+                tell m#1 at 0: 0 is interrupted: [504] HH0065: not done after 100 ms
                 tell m#1 at 1: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
                 answer m.0: !409 cancelled
                 m.0 has ended
@@ -428,6 +428,141 @@ fn what_was_accepted_before_keeps_its_own() {
             b ends !504 too late
                 answer b: !504 too late
                 b has ended
+        "#]],
+    );
+}
+
+/// Each is told why it is cancelled itself, not why its callee was.
+#[test]
+fn the_callees_of_callees_are_cancelled() {
+    check(
+        "
+            configure operator frail/go timeout 100
+            invoke a frail/go
+            a asks call echo/hi
+            a suspends 0
+            a.0 asks call echo/hi
+            a.0 suspends 0
+            pass 100
+            a.0.0 ends !409 cancelled
+            journal a.0
+            a.0 ends !409 cancelled
+            journal a
+            a ends !504 HH0065: not done after 100 ms
+        ",
+        expect![[r#"
+            configure operator frail/go timeout 100
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi
+                start a.0#1
+                a.0 is running
+            a suspends 0
+                a is suspended on 0
+            a.0 asks call echo/hi
+                start a.0.0#1
+                a.0.0 is running
+            a.0 suspends 0
+                a.0 is suspended on 0
+            pass 100
+                tell a.0.0#1 at 0: cancelled since 0 having 0
+            a.0.0 ends !409 cancelled
+                start a.0#2
+                answer a.0.0: !409 cancelled
+                a.0 is running
+                a.0.0 has ended
+            journal a.0
+                0 call echo/hi (5 bytes)
+                at 0: 0 is interrupted
+                at 1: cancelled since 0 having 1
+            a.0 ends !409 cancelled
+                start a#2
+                answer a.0: !409 cancelled
+                a is running
+                a.0 has ended
+            journal a
+                0 call echo/hi (5 bytes)
+                at 0: 0 is interrupted: [504] HH0065: not done after 100 ms
+                at 1: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
+            a ends !504 HH0065: not done after 100 ms
+                answer a: !504 HH0065: not done after 100 ms
+                a has ended
+        "#]],
+    );
+}
+
+/// It may have something to say of what it could not undo.
+#[test]
+fn what_a_callee_says_in_its_own_words_stays() {
+    check(
+        "
+            configure operator frail/go timeout 100
+            invoke a frail/go
+            a asks call echo/hi, call echo/hi
+            pass 100
+            a.0 ends !409 the hotel keeps the deposit
+            a.1 ends just in time
+        ",
+        expect![[r#"
+            configure operator frail/go timeout 100
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi, call echo/hi
+                start a.0#1
+                start a.1#1
+                a.0 is running
+                a.1 is running
+            pass 100
+                tell a.1#1 at 0: cancelled since 0 having 0
+                tell a.0#1 at 0: cancelled since 0 having 0
+            a.0 ends !409 the hotel keeps the deposit
+                tell a#1 at 0: 0 is complete: !409 the hotel keeps the deposit
+                answer a.0: !409 the hotel keeps the deposit
+                a.0 has ended
+            a.1 ends just in time
+                tell a#1 at 1: 1 is complete: just in time
+                tell a#1 at 2: cancelled since 0 having 2: [504] HH0065: not done after 100 ms
+                answer a.1: just in time
+                a.1 has ended
+        "#]],
+    );
+}
+
+/// The callee is told by its own timeout before its caller's is over, and ends with that.
+#[test]
+fn nor_is_the_timeout_of_a_callee_taken_for_the_callers() {
+    check(
+        "
+            configure config frail/go timeout 100
+            configure operator echo/hi timeout 50
+            invoke a frail/go
+            a asks call echo/hi
+            pass 50
+            pass 50
+            a.0 ends !504 HH0065: not done after 50 ms
+        ",
+        expect![[r#"
+            configure config frail/go timeout 100
+            configure operator echo/hi timeout 50
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            a asks call echo/hi
+                start a.0#1
+                a.0 is running
+            pass 50
+                tell a.0#1 at 0: cancelled since 0 having 0: [504] HH0065: not done after 50 ms
+            pass 50
+            a.0 ends !504 HH0065: not done after 50 ms
+                tell a#1 at 0: 0 is complete: !504 HH0065: not done after 50 ms
+                tell a#1 at 1: cancelled since 0 having 1: [504] HH0065: not done after 100 ms
+                answer a.0: !504 HH0065: not done after 50 ms
+                a.0 has ended
         "#]],
     );
 }

@@ -136,6 +136,12 @@ fn notified(position: Position, entry: &NotificationEntry) -> String {
         Notification::Cancelled { since, commands, failure } => {
             format!("at {}: cancelled since {} having {commands}: {failure}", position.0, since.0)
         }
+        Notification::Interrupted { command, failure } if *failure == Failure::cancelled() => {
+            format!("at {}: {} is interrupted", position.0, command.0)
+        }
+        Notification::Interrupted { command, failure } => {
+            format!("at {}: {} is interrupted: {failure}", position.0, command.0)
+        }
     }
 }
 

@@ -162,19 +162,18 @@ async fn add_notifications(
             .await?;
         for (position, entry) in read {
             let Some(NotificationEntry { at, notification }) = entry else { continue };
-            match notification {
-                Notification::Cancelled { .. } => journal.cancelled_at = time(at),
-                Notification::Completed { command, outcome } => {
-                    if let Some(entry) = journal.entry(command, from) {
-                        let outcome = Some(OutcomeModel::new(&outcome, short));
-                        entry.completion = Some(CompletionModel { position, at: time(at), outcome });
-                    }
+            let (command, outcome) = match notification {
+                Notification::Cancelled { .. } => {
+                    journal.cancelled_at = time(at);
+                    continue;
                 }
-                Notification::NotReady { command } => {
-                    if let Some(entry) = journal.entry(command, from) {
-                        entry.completion = Some(CompletionModel { position, at: time(at), outcome: None });
-                    }
-                }
+                Notification::Completed { command, outcome } => (command, Some(outcome)),
+                Notification::Interrupted { command, failure } => (command, Some(Outcome::Failure(failure))),
+                Notification::NotReady { command } => (command, None),
+            };
+            if let Some(entry) = journal.entry(command, from) {
+                let outcome = outcome.map(|it| OutcomeModel::new(&it, short));
+                entry.completion = Some(CompletionModel { position, at: time(at), outcome });
             }
         }
     }

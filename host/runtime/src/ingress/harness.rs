@@ -284,7 +284,9 @@ impl Invoker for Handlers {
         let attempt = start.attempt;
         let answer = start.notifications.first().map(|entry| match &entry.notification {
             Notification::Completed { outcome, .. } => outcome.clone(),
-            Notification::Cancelled { failure, .. } => failure.clone().into(),
+            Notification::Cancelled { failure, .. } | Notification::Interrupted { failure, .. } => {
+                failure.clone().into()
+            }
             Notification::NotReady { .. } => Outcome::done(),
         });
         let end = |outcome| vec![Event::End(End { attempt, outcome })];

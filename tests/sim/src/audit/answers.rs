@@ -5,7 +5,7 @@ use holiday_core::event::{Event, Record};
 use holiday_core::id::{EntryIndex, InvocationId};
 use holiday_core::invocation::OpenCommand;
 use holiday_core::journal::{Command, Notification, NotificationEntry};
-use holiday_core::value::Outcome;
+use holiday_core::value::{Failure, Outcome};
 
 use crate::models::PromiseName;
 use crate::violation::{Checked, Violation, check};
@@ -20,8 +20,15 @@ impl Audit {
         id: InvocationId,
         entry: NotificationEntry,
     ) -> Checked {
-        let (command, outcome) = match entry.notification {
-            Notification::Completed { command, outcome } => (command, outcome),
+        let (command, outcome, ended) = match entry.notification {
+            Notification::Completed { command, outcome } => {
+                self.see_no_interruption((id, command), &outcome)?;
+                (command, outcome.clone(), outcome)
+            }
+            Notification::Interrupted { command, failure } => {
+                self.see_interruption((id, command), &failure)?;
+                (command, failure.into(), Failure::cancelled().into())
+            }
             Notification::NotReady { command } => return self.see_not_ready((id, command)),
             Notification::Cancelled { .. } => return Ok(()),
         };
@@ -50,12 +57,44 @@ impl Audit {
             let returned = self.ended.get(callee).and_then(|ended| ended.returned.as_ref());
             check!(
                 "caller-gets-the-outcome",
-                returned.is_none_or(|returned| *returned == outcome),
+                returned.is_none_or(|returned| *returned == ended),
                 "{callee} returned {returned:?}, its caller {id} was told {outcome:?}"
             );
         }
         let before = self.answered.insert((id, command), outcome);
         check!("answered-once", before.is_none(), "command {} of {id} was answered again", command.0);
+        Ok(())
+    }
+
+    /// A call has ended with its caller, which is told why.
+    fn see_interruption(&self, (id, command): (InvocationId, EntryIndex), failure: &Failure) -> Checked {
+        let lifecycle = self.lifecycles.get(&id);
+        let cancellation = lifecycle.and_then(|it| it.cancellation.as_ref());
+        let open = lifecycle.and_then(|it| it.open.get(&command));
+        check!(
+            "cancellation-is-agreed-on",
+            cancellation.is_some_and(|it| it.failure == *failure)
+                && matches!(open, Some(OpenCommand::Call { shielded: false, .. })),
+            "command {} of {id}, {open:?}, was interrupted by {failure}, the invocation by {cancellation:?}",
+            command.0
+        );
+        Ok(())
+    }
+
+    /// While an invocation waits for the calls that are cancelled with it, none of them ends so without telling it.
+    fn see_no_interruption(&self, (id, command): (InvocationId, EntryIndex), outcome: &Outcome) -> Checked {
+        let lifecycle = self.lifecycles.get(&id);
+        let cancellation = lifecycle.and_then(|it| it.cancellation.as_ref());
+        let is_due = cancellation.is_some_and(|it| it.notified.is_none());
+        let open = lifecycle.and_then(|it| it.open.get(&command));
+        check!(
+            "cancellation-is-agreed-on",
+            !is_due
+                || *outcome != Failure::cancelled().into()
+                || !matches!(open, Some(OpenCommand::Call { shielded: false, .. })),
+            "command {} of {id} has ended of {cancellation:?}, and does not tell so",
+            command.0
+        );
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use holiday_core::target::Target;
 use holiday_core::value::{Failure, Payload};
 
 use super::{book, insist};
-use crate::guest::{Answer, Guest};
+use crate::guest::{Answer, Guest, is_cancelled};
 use crate::world::Deed;
 
 /// Every way a trip can fail, and the empty one in which it does not.
@@ -34,7 +34,8 @@ pub(super) async fn trip(guest: &Guest) -> Answer {
                 "Travel reservation failed with err '{}'; successfully applied {applied} compensations",
                 failure.message
             );
-            Err(Failure::new(500, message))
+            let code = if is_cancelled(&failure) { failure.code } else { 500 };
+            Err(Failure::new(code, message))
         }
     }
 }

@@ -11,7 +11,7 @@ use holiday_core::value::{Failure, Outcome, Payload};
 use super::approvals::approver;
 use super::counter;
 use crate::dice::Dice;
-use crate::guest::{Answer, Guest, Pending};
+use crate::guest::{Answer, Guest, Pending, is_cancelled};
 use crate::world::Deed;
 
 /// Input: `seed depth`.
@@ -137,7 +137,7 @@ impl Mixed<'_> {
         let deed = if self.dice.chance(50) { Deed::Refuse } else { Deed::Value { failures: 3 } };
         let answer = self.guest.run(&format!("try {step}"), deed, Some(policy)).await;
         match answer {
-            Err(failure) if self.dice.chance(50) && failure != Failure::cancelled() => Ok(()),
+            Err(failure) if self.dice.chance(50) && !is_cancelled(&failure) => Ok(()),
             answer => self.learn(answer),
         }
     }
@@ -147,7 +147,7 @@ impl Mixed<'_> {
         let answer = self.guest.call(target, &input).await;
         match answer {
             // What a child refuses its parent may live with; its own cancellation it respects.
-            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            Err(failure) if !is_cancelled(&failure) => Ok(()),
             answer => self.learn(answer),
         }
     }
@@ -169,7 +169,7 @@ impl Mixed<'_> {
         let (target, input) = self.child();
         let (pending, _) = self.guest.begin_shielded_call(target, &input).await;
         match self.guest.finish(pending).await {
-            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            Err(failure) if !is_cancelled(&failure) => Ok(()),
             answer => self.learn(answer),
         }
     }
@@ -193,7 +193,7 @@ impl Mixed<'_> {
         let named = self.somebody().await;
         let pending = self.guest.begin_attach(named).await;
         match self.guest.finish(pending).await {
-            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            Err(failure) if !is_cancelled(&failure) => Ok(()),
             answer => self.learn(answer),
         }
     }
@@ -201,7 +201,7 @@ impl Mixed<'_> {
     async fn look(&mut self) -> Result<(), Failure> {
         let named = self.somebody().await;
         match self.guest.output(named).await {
-            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            Err(failure) if !is_cancelled(&failure) => Ok(()),
             answer => self.learn(answer),
         }
     }
@@ -251,7 +251,7 @@ impl Mixed<'_> {
             }
         };
         match answer {
-            Err(failure) if failure != Failure::cancelled() => Ok(()),
+            Err(failure) if !is_cancelled(&failure) => Ok(()),
             answer => self.learn(answer),
         }
     }

@@ -3,7 +3,8 @@
 //!
 //! - [`seed`] runs everything at once, in an order drawn from one number; the same number gives the same run.
 //! - [`every_crash`] runs fixed scenarios and crashes them at each moment in turn.
-//! - [`storms`] cancels and kills a trip after each of its records, and crashes that at each moment as well.
+//! - [`storms`] cancels a trip, kills it and lets its time be over after each of its records, and crashes that at each
+//!   moment as well.
 //! - [`meta`] checks the simulation itself: one seed twice is one run.
 //!
 //! | Guarantee | Checks |
@@ -15,7 +16,7 @@
 //! | a restarted handler sees what was seen | `restart-sees-the-same` |
 //! | one exclusive handler per key, in order | `one-exclusive-per-key`, `order-of-arrival`, `stale-attempt-is-ignored`, `attempts-count-up`, `effects-are-current` |
 //! | a workflow, and a name, once | `one-name-one-invocation`, `retention-is-kept` |
-//! | compensations | `compensations-match-effects`, `compensations-run-in-reverse`, `compensation-is-never-dropped`, `cancellation-is-agreed-on`, `stopping-reaches-callees` |
+//! | compensations | `compensations-match-effects`, `compensations-run-in-reverse`, `compensation-is-never-dropped`, `cancellation-is-agreed-on`, `cancellation-says-why`, `stopping-reaches-callees` |
 //! | one component from beginning to end | `deployment-is-pinned`, `component-is-there` |
 //! | a function of the log | `two-applications-are-equal`, `recovery-equals-replay`, `crash-changes-nothing`, `one-seed-one-run`, `no-row-leaks`, `comes-to-rest`, `core-does-not-panic` |
 //!

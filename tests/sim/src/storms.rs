@@ -1,18 +1,20 @@
-//! A trip that is cancelled or killed after each of its records in turn, and crashed at each moment that follows.
+//! A trip that is cancelled, killed or late after each of its records in turn, and crashed at each moment that follows.
 //!
 //! However far it had come: whoever was stopped in time has not succeeded, wherever in the tree of calls the order was
-//! given; what was done is compensated, exactly that, unless it was killed; no key stays held, and the next trip of the
-//! same name goes through.
+//! given; it says why it has failed; what was done is compensated, exactly that, unless it was killed; no key stays held,
+//! and the next trip of the same name goes through.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use holiday_core::event::Event;
+use holiday_core::event::{Configure, Event};
 use holiday_core::id::{EntryIndex, InvocationId};
 use holiday_core::invocation::Lifecycle;
 use holiday_core::journal::Command;
+use holiday_core::policy::{Layer, Options, Policies, ServicePolicies};
 use holiday_core::state::key::Family;
 use holiday_core::target::Target;
-use holiday_core::value::Outcome;
+use holiday_core::value::{Failure, Outcome};
 
 use crate::dice::Dice;
 use crate::drain;
@@ -23,12 +25,35 @@ use crate::violation::{Checked, Violation, check};
 
 const PATIENCE_MS: u64 = 3_600_000;
 
+/// Longer than anything takes that nobody stops.
+const TIMEOUT_MS: u64 = 600_000;
+
+/// How somebody is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Cancel,
+    Kill,
+    /// Its time is over.
+    TimeOut,
+}
+
+impl How {
+    /// What it is told.
+    fn failure(self) -> Failure {
+        match self {
+            How::Cancel => Failure::cancelled(),
+            How::Kill => Failure::killed(),
+            How::TimeOut => Failure::timed_out(TIMEOUT_MS),
+        }
+    }
+}
+
 /// What is stopped, and how.
 pub struct Stopped {
     pub name: String,
     target: Target,
     run_type: &'static str,
-    kills: bool,
+    how: How,
 }
 
 impl std::fmt::Debug for Stopped {
@@ -37,15 +62,15 @@ impl std::fmt::Debug for Stopped {
     }
 }
 
-/// The trip itself, or who has it reserved; cancelled or killed, on its way there or on its way back.
+/// The trip itself, or who has it reserved; stopped on its way there or on its way back.
 pub fn all() -> Vec<Stopped> {
     let (trip, agency) = (Target::service("trips", "reserve"), Target::service("agency", "book"));
     let mut all = Vec::new();
-    for (verb, kills) in [("cancel", false), ("kill", true)] {
+    for (verb, how) in [("cancel", How::Cancel), ("kill", How::Kill), ("time out", How::TimeOut)] {
         for (what, target) in [("trip", &trip), ("agency", &agency)] {
             for run_type in ["", "failNotification"] {
                 let name = format!("{verb} {what} {run_type}").trim_end().to_owned();
-                all.push(Stopped { name, target: target.clone(), run_type, kills });
+                all.push(Stopped { name, target: target.clone(), run_type, how });
             }
         }
     }
@@ -100,12 +125,12 @@ fn host(is_transcript_wanted: bool, crash: Option<u64>) -> Host {
     host
 }
 
-/// An operator stops an invocation once so many records are applied, and again if that was lost.
+/// An invocation is stopped once so many records are applied, and again if that was lost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Storm {
     at: u64,
     invocation: InvocationId,
-    kills: bool,
+    how: How,
     /// The moment in which that happened last.
     struck_at: Option<u64>,
     /// Whether the trip still had something to wait for then.
@@ -122,10 +147,16 @@ pub(crate) fn strike(host: &mut Host) -> Checked<bool> {
     let strikes = storm.at <= host.applied().0;
     let is_in_time = strikes && has_more_to_do(host, &lifecycle)?;
     host.storm = Some(Storm { struck_at: strikes.then_some(host.moments), is_in_time, ..storm });
-    match (strikes, storm.kills) {
-        (false, _) => Ok(false),
-        (true, true) => host.submit(Event::Kill { invocation: storm.invocation }),
-        (true, false) => host.submit(Event::Cancel { invocation: storm.invocation }),
+    if !strikes {
+        return Ok(false);
+    }
+    match storm.how {
+        How::Cancel => host.submit(Event::Cancel { invocation: storm.invocation }),
+        How::Kill => host.submit(Event::Kill { invocation: storm.invocation }),
+        How::TimeOut => {
+            host.now = host.now.max(lifecycle.times_out_at.expect("it has begun, and has a timeout"));
+            host.submit(Event::Wake)
+        }
     }
 }
 
@@ -155,16 +186,21 @@ fn play(host: &mut Host, stopped: &Stopped, at: Option<u64>) -> Checked<Played> 
         host.deploy(programs::deployment(1, host.now))?;
         host.sync(usize::MAX)?;
     }
+    while host.state.policies(Layer::Operator)? == Policies::default() {
+        host.submit(Event::Configure(limit_time(&stopped.target)))?;
+        host.sync(usize::MAX)?;
+    }
     let mut first = Request::new(stopped.target.clone(), format!("foo {}", stopped.run_type)).named("first");
     let invocation = submit(host, &mut first, &mut dice)?;
-    let kills = stopped.kills;
-    host.storm = at.map(|at| Storm { at, invocation, kills, struck_at: None, is_in_time: false });
+    let how = stopped.how;
+    host.storm = at.map(|at| Storm { at, invocation, how, struck_at: None, is_in_time: false });
     drain::to_rest(host, PATIENCE_MS)?;
     let (records, rests_at) = (host.applied().0, host.moments);
     let struck_at = host.storm.and_then(|it| it.struck_at).unwrap_or(rests_at);
     nothing_is_left(host)?;
     stopped_in_time(host)?;
-    if !stopped.kills {
+    if stopped.how != How::Kill {
+        says_why(host, stopped, invocation)?;
         compensations(host)?;
     }
     drain::to_the_end(host)?;
@@ -172,6 +208,14 @@ fn play(host: &mut Host, stopped: &Stopped, at: Option<u64>) -> Checked<Played> 
         another(host, &mut dice)?;
     }
     Ok(Played { records, moments: struck_at + 1..=rests_at })
+}
+
+fn limit_time(target: &Target) -> Configure {
+    let options = Options { timeout_ms: Some(TIMEOUT_MS), ..Options::default() };
+    let of_service = ServicePolicies { service: options, handlers: BTreeMap::new() };
+    let policies =
+        Policies { services: [(target.service.clone(), of_service)].into(), ..Policies::default() };
+    Configure { layer: Layer::Operator, policies }
 }
 
 /// The next trip of the same name goes through.
@@ -229,6 +273,37 @@ fn stopped_in_time(host: &Host) -> Checked {
         );
     }
     Ok(())
+}
+
+/// Whoever was stopped in time, and had nothing else to fail of, ends with what it was told; unless it quotes a callee,
+/// which was told that it is cancelled.
+fn says_why(host: &Host, stopped: &Stopped, id: InvocationId) -> Checked {
+    if !stopped.run_type.is_empty() || !host.storm.is_some_and(|it| it.is_in_time) {
+        return Ok(());
+    }
+    let why = stopped.how.failure();
+    let returned = host.audit.ended.get(&id).and_then(|it| it.returned.as_ref());
+    let is_told = match returned {
+        Some(Outcome::Failure(it)) if stopped.target.service == "agency" => {
+            *it == why || sums_up(it, &Failure::cancelled())
+        }
+        Some(Outcome::Failure(it)) => sums_up(it, &why),
+        // Before it has begun.
+        None => stopped.how == How::Cancel,
+        Some(Outcome::Success(_)) => false,
+    };
+    check!(
+        "cancellation-says-why",
+        is_told,
+        "{} was stopped by {why}, and ended with {returned:?}",
+        stopped.name
+    );
+    Ok(())
+}
+
+/// Whether this is what a trip says that has failed of `cause`.
+fn sums_up(failure: &Failure, cause: &Failure) -> bool {
+    failure.code == cause.code && failure.message.contains(&format!("'{}'", cause.message))
 }
 
 /// A trip that failed has cancelled what it had reserved, all of it and nothing else; one that succeeded, nothing.

@@ -140,15 +140,16 @@ impl Gate {
         self.has_refused
     }
 
+    /// Complains of a request by its host and port alone: what else is in a URL may be a secret.
     fn check(&self, uri: &Uri) -> Result<(), String> {
+        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
+        let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
         if !self.mirror.is_executing_a_run() {
             return Err(format!(
-                "{}: HTTP requests are possible only inside run(...); the request to {uri} was made outside",
+                "{}: HTTP requests are possible only inside run(...); the one to {host}:{port} was made outside",
                 ErrorCode::HttpOutsideRun
             ));
         }
-        let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-        let port = uri.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
         match self.allowed.allow(&host, port) {
             true => Ok(()),
             false => Err(format!(
@@ -285,9 +286,13 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do() {
-        let gate = Gate::new(Arc::default(), AllowedHosts::default(), Metrics::default());
-        let refusal = gate.check(&Uri::from_static("http://localhost:8080/pay")).expect_err("it is refused");
-        assert!(refusal.starts_with("HH0020: "), "{refusal}");
+        let url = Uri::from_static("http://u:pw@localhost:8080/pay?key=k");
+        for (mirror, code) in [(Arc::default(), "HH0020: "), (Mirror::executing(), "HH0021: ")] {
+            let gate = Gate::new(mirror, AllowedHosts::default(), Metrics::default());
+            let refusal = gate.check(&url).expect_err("it is refused");
+            assert!(refusal.starts_with(code) && refusal.contains("localhost:8080 "), "{refusal}");
+            assert!(!refusal.contains("pw") && !refusal.contains("key"), "{refusal}");
+        }
     }
 
     #[test]

@@ -7,6 +7,10 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 pub const TRACEPARENT: &str = "traceparent";
 pub const TRACESTATE: &str = "tracestate";
 
+/// Bytes of a `tracestate` that are passed on, which is what the standard asks for at least; members at its end that
+/// do not fit are left out.
+pub(super) const TRACESTATE_BYTES_MAX: usize = 512;
+
 /// The version that this host writes, and knows all of.
 const VERSION: &str = "00";
 
@@ -17,7 +21,7 @@ pub struct TraceContext {
     pub span: SpanId,
     /// Whether spans of this trace are recorded.
     pub is_sampled: bool,
-    /// What the systems on the way noted for themselves; passed on as it came.
+    /// What the systems on the way noted for themselves; passed on as it came, up to a bound.
     pub state: TraceState,
 }
 
@@ -34,7 +38,8 @@ impl TraceContext {
         }
         let [parent] = parents[..] else { return None };
         let context = parse(parent)?;
-        Some(TraceContext { state: TraceState::from_str(&states.join(",")).unwrap_or_default(), ..context })
+        let state = TraceState::from_str(cut(&states.join(","))).unwrap_or_default();
+        Some(TraceContext { state, ..context })
     }
 
     /// The same trace, seen from another of its spans.
@@ -78,6 +83,17 @@ fn parse(text: &str) -> Option<TraceContext> {
         is_sampled: flags & 1 == 1,
         state: TraceState::default(),
     })
+}
+
+/// As many members of a `tracestate` as are passed on. The first ones are those of the systems nearest by.
+fn cut(state: &str) -> &str {
+    if state.len() <= TRACESTATE_BYTES_MAX {
+        return state;
+    }
+    // A comma may stand right behind the last byte.
+    let beginning = &state.as_bytes()[..=TRACESTATE_BYTES_MAX];
+    let end = beginning.iter().rposition(|byte| *byte == b',').unwrap_or(0);
+    &state[..end]
 }
 
 /// Reads a number of so many digits, all of them in lower case.
@@ -169,6 +185,24 @@ mod tests {
         let parent = format!("00-{TRACE}-{SPAN}-01");
         check(&[("traceparent", &parent), ("traceparent", &parent)], expect!["ignored"]);
         check(&[("tracestate", "a=1")], expect!["ignored"]);
+    }
+
+    #[test]
+    fn of_a_state_as_much_is_passed_on_as_whole_members_fit() {
+        let parent = format!("00-{TRACE}-{SPAN}-01");
+        let passed_on = |states: &[&str]| {
+            let states = states.iter().map(|state| ("tracestate", *state));
+            let context = TraceContext::of_headers(states.chain([("traceparent", parent.as_str())]));
+            context.expect("a parent").tracestate().unwrap_or_default()
+        };
+        let first = format!("a={}", "x".repeat(254));
+        let second = format!("b={}", "x".repeat(TRACESTATE_BYTES_MAX - first.len() - ",b=".len()));
+        let all = format!("{first},{second}");
+        assert_eq!(all.len(), TRACESTATE_BYTES_MAX);
+        assert_eq!(passed_on(&[&first, &second]), all);
+        assert_eq!(passed_on(&[&first, &second, "c=1"]), all);
+        assert_eq!(passed_on(&[&format!("{all}x,c=1")]), first);
+        assert_eq!(passed_on(&[&"x".repeat(TRACESTATE_BYTES_MAX + 1)]), "");
     }
 
     #[test]

@@ -30,6 +30,18 @@ use super::{Admin, METADATA_BYTES_MAX, RegisterOptions, Shared, Source};
 /// How every WebAssembly file begins.
 const WASM_MAGIC: &[u8] = b"\0asm";
 
+/// What a registration is asked with: names, types, and what they mean.
+pub(super) const PARAMETERS: [(&str, &str, &str); 4] = [
+    ("force", "boolean", "Takes it also where it conflicts with what is there."),
+    ("dry_run", "boolean", "Says what would be registered, and changes nothing."),
+    ("name", "string", "The name of the component, by which the configuration speaks of it."),
+    (
+        "metadata",
+        "string",
+        "Notes that are kept with it, as a JSON object of texts such as `{\"by\": \"ann\"}`.",
+    ),
+];
+
 pub(super) async fn list(admin: Shared) -> Result<Response, Error> {
     let deployments = read_all(&admin).await?;
     Ok(model::json(StatusCode::OK, &serde_json::json!({ "deployments": deployments })))
@@ -183,8 +195,7 @@ struct Registration {
 }
 
 fn understand(parts: &Parts, body: Bytes) -> Result<(Source, RegisterOptions), Error> {
-    let known = ["force", "dry_run", "name", "metadata"];
-    let mut parameters = Parameters::read(parts.uri.query(), &known)?;
+    let mut parameters = Parameters::read(parts.uri.query(), &PARAMETERS.map(|(name, ..)| name))?;
     let (force, dry_run) = (parameters.flag("force")?, parameters.flag("dry_run")?);
     let mut said = parameters.take("metadata").map(|text| notes(&text)).transpose()?.unwrap_or_default();
     said.extend(parameters.take("name").map(|name| ("name".to_owned(), name)));

@@ -22,8 +22,8 @@ pub(super) async fn of_service(
 ) -> Result<Response, Error> {
     let Path(service) = path?;
     let (revision, route) = find(&admin, service).await?;
-    let document = openapi::of_service(&Callable { revision, route }, &admin.ports.ingress_url);
-    Ok(model::json(StatusCode::OK, &document))
+    let service = Callable { revision, route };
+    Ok(written(move || openapi::of_service(&service, &admin.ports.ingress_url)).await)
 }
 
 /// What callers can ask of all services, and of the host itself.
@@ -37,8 +37,14 @@ pub(super) async fn of_services(admin: Shared) -> Result<Response, Error> {
             state.revisions()?.into_iter().map(with_route).collect::<Result<Vec<_>, _>>()
         })
         .await?;
-    let document = openapi::of_all(&services, &admin.ports.ingress_url, admin.ports.version);
-    Ok(model::json(StatusCode::OK, &document))
+    let document = move || openapi::of_all(&services, &admin.ports.ingress_url, admin.ports.version);
+    Ok(written(document).await)
+}
+
+/// Writes a document where it holds up nobody else: services may be many, and their schemas large.
+async fn written(document: impl FnOnce() -> Value + Send + 'static) -> Response {
+    let written = tokio::task::spawn_blocking(move || model::json(StatusCode::OK, &document())).await;
+    written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// What operators can ask of this door.
@@ -213,14 +219,13 @@ fn replace(operation: Operation<'_>) {
 }
 
 fn register(operation: Operation<'_>) {
-    let truth = || json!({ "type": "boolean" });
-    operation
-        .query("force", "Takes it also where it conflicts with what is there.", truth())
-        .query("dry_run", "Says what would be registered, and changes nothing.", truth())
+    let parameters = deployments::PARAMETERS.iter();
+    parameters
+        .fold(operation, |it, (name, kind, about)| it.query(name, about, json!({ "type": kind })))
         .body(json!({ "application/wasm": {}, "application/json": { "schema": registration() } }))
         .json("It was there already, or would be registered.", shape("Deployment"))
         .answer("201", "It is registered.", content(shape("Deployment")))
-        .errors(&["400", "409", "413"]);
+        .errors(&["400", "408", "409", "413"]);
 }
 
 #[derive(Default)]
@@ -284,6 +289,7 @@ fn meaning(status: &str) -> &'static str {
     match status {
         "400" => "The request is malformed, or a component cannot be used.",
         "404" => "It is not there.",
+        "408" => "The body did not arrive in time.",
         "409" => "It conflicts with what is there.",
         "413" => "The body has more bytes than are allowed.",
         "503" => "The host is shutting down.",

@@ -16,6 +16,19 @@ fn assert_valid(name: &str, document: &Value) {
     let wrong: Vec<String> =
         validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(wrong.is_empty(), "{name}: {}", wrong.join("\n"));
+    let operations = operations(document);
+    let ids: BTreeSet<&str> = operations.iter().filter_map(|(.., it)| it["operationId"].as_str()).collect();
+    assert_eq!(ids.len(), operations.len(), "{name}: each has an id of its own: {ids:#?}");
+}
+
+/// All operations of a document, each with its path and its method.
+fn operations(document: &Value) -> Vec<(&str, Method, &Value)> {
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let fields = item.as_object().expect("an object").iter().filter(|(name, _)| *name != "parameters");
+        fields.map(|(name, it)| (path.as_str(), name.to_uppercase().parse().expect("a method"), it))
+    });
+    operations.collect()
 }
 
 async fn printed(host: &TestHost, args: &[&str]) -> Value {
@@ -54,13 +67,14 @@ async fn what_can_be_asked_is_described() {
             assert!(all["paths"].get(&path).is_some(), "{path} is not described with all others");
         }
     }
-    for (path, item) in
-        all["paths"].as_object().expect("paths").iter().filter(|(it, _)| it.starts_with("/restate/"))
+    for (path, method, operation) in
+        operations(&all).into_iter().filter(|(it, ..)| it.starts_with("/restate/"))
     {
-        let method = if item.get("get").is_some() { Method::GET } else { Method::POST };
-        let answer =
-            send(host.ingress().request(method, &path.replace(['{', '}'], ""))).await.expect("an answer");
+        let request = host.ingress().request(method, &path.replace(['{', '}'], ""));
+        let answer = send(request).await.expect("an answer");
         assert!(!answer.body.contains("HH0048"), "there is nothing at {path}");
+        let is_described = operation["responses"].get(answer.status.to_string()).is_some();
+        assert!(is_described && answer.status != 405, "{path}: {answer:?}");
     }
     let unknown = host.run(&["services", "openapi", "nobody"]).await;
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");

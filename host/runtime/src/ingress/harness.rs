@@ -398,6 +398,7 @@ pub(crate) fn deployment() -> Deployment {
                 vec![
                     handler("Run", HandlerMode::WorkflowRun, json(TRIP), json("{}")),
                     handler("status", HandlerMode::Shared, None, json("{}")),
+                    handler("attach", HandlerMode::Shared, None, json("{}")),
                 ],
             ),
         ],

@@ -19,7 +19,11 @@ const ERRORS: [(&str, &str, &str); 12] = [
     ("429", "TooManyRequests", "Too many invocations wait for this key."),
     ("431", "HeadersTooLarge", "The headers have more bytes than are kept."),
     ("470", "NotReady", "The invocation has not ended yet."),
-    ("500", "InternalError", "The host failed."),
+    (
+        "500",
+        "InternalError",
+        "The host failed, or the handler ended with a terminal error that has no code of its own.",
+    ),
     ("503", "Unavailable", "A bound of the host is reached, or it is shutting down."),
 ];
 
@@ -44,7 +48,11 @@ pub(crate) fn error_schema() -> Value {
                 "pattern": "^HH[0-9]{4}$",
                 "description": "A code that `holiday-host explain` explains.",
             },
-            "request_id": { "type": "string", "description": "Also stands in the host's log." },
+            "request_id": {
+                "type": "string",
+                "description":
+                    "Names this answer; if the host failed or refused for lack of room, its log has it, too.",
+            },
         },
         "required": ["code", "message", "error_code", "request_id"],
     })
@@ -184,13 +192,44 @@ pub(super) fn paths_of_the_host() -> Map<String, Value> {
     let name = path_parameter("name", "The name by which the handler waits for it.");
     let signal = json!([refer("parameters", "InvocationId"), name]);
     paths.extend(completion_paths("/restate/invocation/{invocationId}/signals/{name}", &signal, "a signal"));
+    paths.insert("/restate/lookup".to_owned(), lookup());
     let ready = json!({ "200": { "description": "The host is ready." } });
     let health = json!({
         "tags": [HOST], "operationId": "health", "summary": "Says whether the host is ready.",
-        "responses": with_errors(ready, &["503"]),
+        "responses": with_errors(ready, &["405", "503"]),
     });
     paths.insert("/restate/health".to_owned(), json!({ "get": health }));
     paths
+}
+
+/// Which invocation is meant, however it is named.
+fn lookup() -> Value {
+    let named = |target: &str, required: &[&str], optional: &[&str]| {
+        let texts = required.iter().chain(optional).map(|it| ((*it).to_owned(), json!({ "type": "string" })));
+        let mut properties: Map<String, Value> = texts.collect();
+        properties.insert("target".to_owned(), json!({ "const": target }));
+        let required = [&["target"], required].concat();
+        json!({
+            "type": "object", "properties": properties, "required": required, "additionalProperties": false,
+        })
+    };
+    let any = json!({ "oneOf": [
+        named("invocation", &["invocationId"], &[]),
+        named("workflow", &["workflowName", "workflowKey"], &[]),
+        named("idempotentInvocation", &["service", "handler", "idempotencyKey"], &["key"]),
+    ] });
+    let found = json!({
+        "type": "object", "properties": { "invocationId": { "type": "string" } }, "required": ["invocationId"],
+    });
+    let found = json!({ "200": {
+        "description": "It is there, and this is its id.",
+        "content": { "application/json": { "schema": found } },
+    } });
+    json!({ "post": {
+        "tags": [HOST], "operationId": "lookup", "summary": "Finds the id of an invocation.",
+        "requestBody": { "required": true, "content": { "application/json": { "schema": any } } },
+        "responses": with_errors(found, &["400", "404", "405", "408", "413", "500", "503"]),
+    } })
 }
 
 /// The two ways to answer a handler that waits for `what`: with a value, or with a reason why there is none.
@@ -200,7 +239,7 @@ fn completion_paths(path: &str, parameters: &Value, what: &str) -> [(String, Val
         let operation = json!({
             "tags": [HOST], "operationId": format!("{path}/{verb}"), "summary": summary,
             "requestBody": { "content": { content: { "schema": schema } } },
-            "responses": with_errors(accepted, &["400", "404", "409", "413", "415", "500", "503"]),
+            "responses": with_errors(accepted, &["400", "404", "405", "408", "409", "413", "415", "500", "503"]),
         });
         (format!("{path}/{verb}"), json!({ "parameters": parameters, "post": operation }))
     };
@@ -233,11 +272,11 @@ pub(super) fn outcome_paths(
         (format!("{path}/{verb}"), json!({ "parameters": parameters, "get": operation }))
     };
     [
-        operation("attach", "Waits for the outcome.", &["400", "404", "409", "500", "503"]),
+        operation("attach", "Waits for the outcome.", &["400", "404", "405", "409", "500", "503"]),
         operation(
             "output",
             "Answers with the outcome if it is there.",
-            &["400", "404", "409", "470", "500", "503"],
+            &["400", "404", "405", "409", "470", "500", "503"],
         ),
     ]
 }

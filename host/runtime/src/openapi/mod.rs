@@ -42,8 +42,9 @@ pub(crate) fn of_service(service: &Callable, server: &str) -> Value {
 
 /// Describes all services, and what is asked of the ingress itself.
 pub(crate) fn of_all(services: &[Callable], server: &str, version: &str) -> Value {
-    let about =
-        "All services of this host, with what callers may ask of each, and the paths of the host itself.";
+    let about = "All services of this host, with what callers may ask of each, and the paths of the host itself. \
+                 Other spellings do the same as those listed here: `/restate/call/…`, `/restate/send/…`, \
+                 `/restate/attach`, `/restate/output` and `/restate/a/…`.";
     let mut document = document(info("holiday-host", version, Some(about)), server, services);
     document["paths"].as_object_mut().expect("made here").extend(common::paths_of_the_host());
     document["tags"].as_array_mut().expect("made here").push(common::tag_of_the_host());

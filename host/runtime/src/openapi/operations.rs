@@ -28,7 +28,9 @@ pub(super) fn paths(service: &Callable, schemas: &mut Schemas) -> Map<String, Va
             let path = format!("/restate/workflow/{}/{{key}}", encode(&service.name));
             let output = sides.output.as_ref().map_or(json!(true), |(_, schema)| schema.clone());
             let key = json!([refer("parameters", "Key")]);
-            paths.extend(outcome_paths(&path, &key, &service.name, &service.name, &output));
+            // The workflow may have handlers of such names.
+            let id = format!("restate/workflow/{}", service.name);
+            paths.extend(outcome_paths(&path, &key, &service.name, &id, &output));
         }
     }
     paths

@@ -4,7 +4,7 @@
 //! one document, so each definition gets a name among all, once for all that mean the same, and references are
 //! written anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use holiday_core::id::Digest;
 use percent_encoding::percent_decode_str;
@@ -33,7 +33,12 @@ pub(super) struct Schemas {
     by_name: BTreeMap<String, Value>,
     /// The name of each schema by what it says, and what all say to which it refers.
     names: BTreeMap<Digest, String>,
+    /// All names, each with the number that the next one who wants it gets behind it.
+    taken: BTreeMap<String, u64>,
 }
+
+/// The number of the second who wants a name.
+const SECOND: u64 = 2;
 
 impl Schemas {
     /// Takes a schema in and returns what stands for it; one that has no title becomes `name`.
@@ -71,6 +76,7 @@ impl Schemas {
 
     /// A schema of the host's own.
     pub(super) fn put_own(&mut self, name: &str, schema: Value) {
+        self.taken.insert(name.to_owned(), SECOND);
         self.by_name.insert(name.to_owned(), schema);
     }
 
@@ -79,12 +85,19 @@ impl Schemas {
         if let Some(known) = self.names.get(&meaning) {
             return known.clone();
         }
-        let wanted = plain(wanted);
-        let taken: BTreeSet<&String> = self.names.values().chain(self.by_name.keys()).collect();
-        let numbered = (2..).map(|number| format!("{wanted}{number}"));
-        let free = std::iter::once(wanted.clone()).chain(numbered).find(|it| !taken.contains(it));
-        let name = free.expect("there are more numbers than names");
+        let name = self.free(plain(wanted));
+        self.taken.insert(name.clone(), SECOND);
         self.names.insert(meaning, name.clone());
+        name
+    }
+
+    /// A name that nothing has: the one that is wanted, or that with a number behind it.
+    fn free(&mut self, wanted: String) -> String {
+        let Some(&next) = self.taken.get(&wanted) else { return wanted };
+        let mut numbered = (next..).map(|number| (number, format!("{wanted}{number}")));
+        let free = numbered.find(|(_, name)| !self.taken.contains_key(name));
+        let (number, name) = free.expect("there are more numbers than names");
+        self.taken.insert(wanted, number + 1);
         name
     }
 

@@ -1,5 +1,7 @@
 //! The documents are what OpenAPI 3.1 says they are, and say what the services are.
 
+use std::collections::BTreeSet;
+
 use expect_test::{Expect, expect};
 use holiday_core::deployment::Deployment;
 use jsonschema::Validator;
@@ -22,6 +24,15 @@ pub(crate) fn assert_valid(document: &Value) {
         assert!(jsonschema::meta::is_valid(schema), "{name}: {schema}");
     }
     assert_references_lead_somewhere(document, document);
+    assert_ids_are_unique(document);
+}
+
+fn assert_ids_are_unique(document: &Value) {
+    let items = document["paths"].as_object().into_iter().flatten().map(|(_, item)| item);
+    let operations = items.flat_map(|item| item.as_object().into_iter().flatten());
+    let ids: Vec<&str> = operations.filter_map(|(_, it)| it.get("operationId")?.as_str()).collect();
+    let unique: BTreeSet<&str> = ids.iter().copied().collect();
+    assert!(!ids.is_empty() && unique.len() == ids.len(), "{ids:#?}");
 }
 
 fn assert_references_lead_somewhere(document: &Value, part: &Value) {
@@ -112,29 +123,33 @@ fn operations() {
     check_operations(
         &of_service(named("Booking"), SERVER),
         expect![[r#"
-        POST /Booking/{key}/Run (Key, Traceparent) 200 400 404 405 408 409 413 415 431 500 503 default
-        POST /Booking/{key}/Run/send (Key, Traceparent, Delay) 202 400 404 405 408 413 415 431 500 503
-        GET /Booking/{key}/status (Key, IdempotencyKey, Traceparent) 200 400 404 405 408 409 413 431 500 503 default
-        POST /Booking/{key}/status (Key, IdempotencyKey, Traceparent) 200 400 404 405 408 409 413 431 500 503 default
-        POST /Booking/{key}/status/send (Key, IdempotencyKey, Traceparent, Delay) 202 400 404 405 408 413 431 500 503
-        GET /restate/workflow/Booking/{key}/attach (Key) 200 400 404 409 500 503 default
-        GET /restate/workflow/Booking/{key}/output (Key) 200 400 404 409 470 500 503 default
-    "#]],
+            POST /Booking/{key}/Run (Key, Traceparent) 200 400 404 405 408 409 413 415 431 500 503 default
+            POST /Booking/{key}/Run/send (Key, Traceparent, Delay) 202 400 404 405 408 413 415 431 500 503
+            GET /Booking/{key}/attach (Key, IdempotencyKey, Traceparent) 200 400 404 405 408 409 413 431 500 503 default
+            POST /Booking/{key}/attach (Key, IdempotencyKey, Traceparent) 200 400 404 405 408 409 413 431 500 503 default
+            POST /Booking/{key}/attach/send (Key, IdempotencyKey, Traceparent, Delay) 202 400 404 405 408 413 431 500 503
+            GET /Booking/{key}/status (Key, IdempotencyKey, Traceparent) 200 400 404 405 408 409 413 431 500 503 default
+            POST /Booking/{key}/status (Key, IdempotencyKey, Traceparent) 200 400 404 405 408 409 413 431 500 503 default
+            POST /Booking/{key}/status/send (Key, IdempotencyKey, Traceparent, Delay) 202 400 404 405 408 413 431 500 503
+            GET /restate/workflow/Booking/{key}/attach (Key) 200 400 404 405 409 500 503 default
+            GET /restate/workflow/Booking/{key}/output (Key) 200 400 404 405 409 470 500 503 default
+        "#]],
     );
     check_operations(
         &of_all(&[], SERVER, "0.1.0"),
         expect![[r#"
-            POST /restate/awakeables/{id}/reject (id) 202 400 404 409 413 415 500 503
-            POST /restate/awakeables/{id}/resolve (id) 202 400 404 409 413 415 500 503
-            GET /restate/health () 200 503
-            GET /restate/invocation/{invocationId}/attach (InvocationId) 200 400 404 409 500 503 default
-            GET /restate/invocation/{invocationId}/output (InvocationId) 200 400 404 409 470 500 503 default
-            POST /restate/invocation/{invocationId}/signals/{name}/reject (InvocationId, name) 202 400 404 409 413 415 500 503
-            POST /restate/invocation/{invocationId}/signals/{name}/resolve (InvocationId, name) 202 400 404 409 413 415 500 503
-            GET /restate/invocation/{service}/{handler}/{idempotencyKey}/attach (service, handler, idempotencyKey) 200 400 404 409 500 503 default
-            GET /restate/invocation/{service}/{handler}/{idempotencyKey}/output (service, handler, idempotencyKey) 200 400 404 409 470 500 503 default
-            GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/attach (service, Key, handler, idempotencyKey) 200 400 404 409 500 503 default
-            GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/output (service, Key, handler, idempotencyKey) 200 400 404 409 470 500 503 default
+            POST /restate/awakeables/{id}/reject (id) 202 400 404 405 408 409 413 415 500 503
+            POST /restate/awakeables/{id}/resolve (id) 202 400 404 405 408 409 413 415 500 503
+            GET /restate/health () 200 405 503
+            GET /restate/invocation/{invocationId}/attach (InvocationId) 200 400 404 405 409 500 503 default
+            GET /restate/invocation/{invocationId}/output (InvocationId) 200 400 404 405 409 470 500 503 default
+            POST /restate/invocation/{invocationId}/signals/{name}/reject (InvocationId, name) 202 400 404 405 408 409 413 415 500 503
+            POST /restate/invocation/{invocationId}/signals/{name}/resolve (InvocationId, name) 202 400 404 405 408 409 413 415 500 503
+            GET /restate/invocation/{service}/{handler}/{idempotencyKey}/attach (service, handler, idempotencyKey) 200 400 404 405 409 500 503 default
+            GET /restate/invocation/{service}/{handler}/{idempotencyKey}/output (service, handler, idempotencyKey) 200 400 404 405 409 470 500 503 default
+            GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/attach (service, Key, handler, idempotencyKey) 200 400 404 405 409 500 503 default
+            GET /restate/invocation/{service}/{key}/{handler}/{idempotencyKey}/output (service, Key, handler, idempotencyKey) 200 400 404 405 409 470 500 503 default
+            POST /restate/lookup () 200 400 404 405 408 413 500 503
         "#]],
     );
 }
@@ -243,7 +258,7 @@ fn a_handler_in_full() {
                 "type": "string"
               },
               "request_id": {
-                "description": "Also stands in the host's log.",
+                "description": "Names this answer; if the host failed or refused for lack of room, its log has it, too.",
                 "type": "string"
               }
             },
@@ -366,6 +381,24 @@ fn definitions_are_shared_by_what_they_mean() {
             s.h7.input: {"$schema":"http://json-schema.org/draft-07/schema#","definitions":{"a":{"type":"null"}},"items":[{"$ref":"#/components/schemas/s.h7.input/definitions/a"}]}
         "##]],
     );
+}
+
+#[test]
+fn names_that_are_taken_get_the_next_number() {
+    let mut schemas = Schemas::default();
+    schemas.put_own("Error", json!({}));
+    let titles = ["Error", "A", "A2", "A", "A", "A2", "Error"];
+    let named: Vec<Value> = titles
+        .iter()
+        .enumerate()
+        .map(|(number, title)| {
+            let schema = json!({ "title": title, "items": { "minimum": number } });
+            schemas.add("s.h.input", Some(&schema.to_string()))
+        })
+        .collect();
+    let names: Vec<&str> = named.iter().filter_map(|it| it["$ref"].as_str()?.rsplit('/').next()).collect();
+    assert_eq!(names, ["Error2", "A", "A2", "A3", "A4", "A22", "Error3"]);
+    assert_eq!(schemas.into_map().len(), 1 + titles.len());
 }
 
 #[test]

@@ -13,6 +13,9 @@ use crate::wasm::limits::EPOCH_TICK_MS;
 const WASM_PAGE: usize = 64 * 1024;
 const WASM_MEMORY: usize = 4 * 1024 * 1024 * 1024;
 
+/// Where spans go.
+pub(super) const OTLP_ENDPOINT: [&str; 2] = ["telemetry", "otlp-endpoint"];
+
 /// A value that cannot be used.
 #[derive(Debug)]
 pub(super) struct Misfit {
@@ -75,8 +78,14 @@ fn telemetry(it: &TelemetryConfig) -> Result<(), Misfit> {
         let uri = text.parse::<Uri>();
         uri.is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some())
     };
+    let has_user = |text: &String| {
+        let uri = text.parse::<Uri>();
+        uri.is_ok_and(|uri| uri.authority().is_some_and(|it| it.as_str().contains('@')))
+    };
+    let expected = "a URL without a user and a password; say those in OTEL_EXPORTER_OTLP_HEADERS";
+    hold(!it.otlp_endpoint.as_ref().is_some_and(has_user), &OTLP_ENDPOINT, expected)?;
     let expected = "the URL of a collector such as 'http://127.0.0.1:4318'";
-    hold(it.otlp_endpoint.as_ref().is_none_or(is_url), &["telemetry", "otlp-endpoint"], expected)?;
+    hold(it.otlp_endpoint.as_ref().is_none_or(is_url), &OTLP_ENDPOINT, expected)?;
     hold(!it.service_name.is_empty(), &["telemetry", "service-name"], "a name")
 }
 

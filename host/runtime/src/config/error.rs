@@ -4,10 +4,11 @@ use std::io;
 use std::path::PathBuf;
 
 use figment::error::{Actual, Kind};
+use figment::value::Value;
 use figment::{Error, Figment};
 use holiday_core::error::ErrorCode;
 
-use super::check::Misfit;
+use super::check::{Misfit, OTLP_ENDPOINT};
 use super::entry;
 use crate::complaint;
 
@@ -65,7 +66,7 @@ pub(super) fn of_misfit(figment: &Figment, misfit: &Misfit) -> ConfigError {
     let value = entry::find(figment, &misfit.path);
     let origin = value.as_ref().map_or_else(|| "default".to_owned(), |it| entry::source(figment, it.tag()));
     let is = match value {
-        Some(value) if !is_of_a_guest(&misfit.path) => {
+        Some(value) if !is_of_a_guest(&misfit.path) && !may_have_password(&misfit.path, &value) => {
             let json = serde_json::json!(value);
             json.as_str().map_or_else(|| json.to_string(), |text| format!("'{text}'"))
         }
@@ -79,6 +80,11 @@ pub(super) fn of_misfit(figment: &Figment, misfit: &Misfit) -> ConfigError {
 fn is_of_a_guest(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     matches!(path.as_slice(), ["env", ..] | ["components", _, "env", ..])
+}
+
+/// A URL may have a user and a password, also one that is malformed.
+fn may_have_password(path: &[String], value: &Value) -> bool {
+    path == OTLP_ENDPOINT && value.as_str().is_some_and(|text| text.contains('@'))
 }
 
 fn hide(kind: &mut Kind) {

@@ -5,6 +5,7 @@
 
 use figment::value::{Empty, Value};
 
+use super::check::OTLP_ENDPOINT;
 use super::layer::Layer;
 use crate::telemetry::TRACES_PATH;
 
@@ -18,7 +19,6 @@ pub(super) const VARIABLES: [&str; 6] = [
     "OTEL_TRACES_EXPORTER",
 ];
 
-const ENDPOINT: [&str; 2] = ["telemetry", "otlp-endpoint"];
 const SERVICE_NAME: [&str; 2] = ["telemetry", "service-name"];
 
 /// Where spans go and who says that it sends them, the more special variables last.
@@ -28,8 +28,8 @@ pub(super) fn layers(variables: &[(String, String)]) -> Vec<Layer> {
     };
     let base = |base: &str| Some(format!("{}{TRACES_PATH}", base.trim_end_matches('/')));
     let all = [
-        of("OTEL_EXPORTER_OTLP_ENDPOINT", &ENDPOINT, base),
-        of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &ENDPOINT, |url| Some(url.to_owned())),
+        of("OTEL_EXPORTER_OTLP_ENDPOINT", &OTLP_ENDPOINT, base),
+        of("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &OTLP_ENDPOINT, |url| Some(url.to_owned())),
         of("OTEL_RESOURCE_ATTRIBUTES", &SERVICE_NAME, name_among),
         of("OTEL_SERVICE_NAME", &SERVICE_NAME, |name| Some(name.to_owned())),
     ];
@@ -42,7 +42,7 @@ pub(super) fn switch(variables: &[(String, String)]) -> Option<Layer> {
         |(name, value): &(&str, &str)| said(variables, name).is_some_and(|it| it.eq_ignore_ascii_case(value));
     let (name, _) =
         [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")].into_iter().find(says)?;
-    Some(Layer::of_value(name, &ENDPOINT, Value::from(Empty::None)))
+    Some(Layer::of_value(name, &OTLP_ENDPOINT, Value::from(Empty::None)))
 }
 
 /// By the standard, a variable that is empty is one that is not set.

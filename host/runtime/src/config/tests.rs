@@ -325,6 +325,8 @@ fn wrong_values_say_what_they_should_be() {
             "policies.keep-headers = ['x y']",
             "log.format = 'xml'",
             "telemetry.otlp-endpoint = 'localhost:4318'",
+            "telemetry.otlp-endpoint = 'http://u:pw@localhost:4318'",
+            "telemetry.otlp-endpoint = 'http:// u:pw@localhost:4318'",
             "telemetry.service-name = ''",
             "a = 1\nb = [",
         ],
@@ -369,6 +371,10 @@ fn wrong_values_say_what_they_should_be() {
               HH0042 holiday.toml: log.format is 'xml', but should be 'text' or 'json'
             telemetry.otlp-endpoint = 'localhost:4318'
               HH0042 holiday.toml: telemetry.otlp-endpoint is 'localhost:4318', but should be the URL of a collector such as 'http://127.0.0.1:4318'
+            telemetry.otlp-endpoint = 'http://u:pw@localhost:4318'
+              HH0042 holiday.toml: telemetry.otlp-endpoint is something else, but should be a URL without a user and a password; say those in OTEL_EXPORTER_OTLP_HEADERS
+            telemetry.otlp-endpoint = 'http:// u:pw@localhost:4318'
+              HH0042 holiday.toml: telemetry.otlp-endpoint is something else, but should be the URL of a collector such as 'http://127.0.0.1:4318'
             telemetry.service-name = ''
               HH0042 holiday.toml: telemetry.service-name is '', but should be a name
             a = 1

@@ -253,12 +253,22 @@ impl SpanExport {
     }
 
     /// Has what is left sent, unless that takes too long.
-    async fn flush(self) {
+    async fn flush(mut self) {
         self.stopping.send_replace(true);
-        if tokio::time::timeout(FLUSH_GRACE, self.task).await.is_err() {
+        if tokio::time::timeout(FLUSH_GRACE, &mut self.task).await.is_err() {
+            self.task.abort();
             tracing::warn!("not all spans were sent: the collector does not answer");
         }
     }
+}
+
+/// Brings what the last start left in line with the state and the configuration, before anybody is let in.
+async fn settle(handle: &Handle, components: &Components, policies: Policies) -> Result<(), HostError> {
+    let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
+    components
+        .retain(&deployed.iter().map(|deployment| deployment.id).collect())
+        .map_err(wasm::OpenError::from)?;
+    put_policies_in_force(handle, policies).await
 }
 
 /// Makes the policies of the configuration those of its layer, if they are not already.
@@ -353,7 +363,13 @@ mod tests {
     async fn a_collector_that_does_not_answer_is_left() {
         let began = Instant::now();
         let (stopping, _stops) = watch::channel(false);
-        SpanExport { stopping, task: tokio::spawn(std::future::pending()) }.flush().await;
+        let (goes_on, ended) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            let _goes_on = goes_on;
+            std::future::pending().await
+        });
+        SpanExport { stopping, task }.flush().await;
         assert!(began.elapsed() >= FLUSH_GRACE);
+        ended.await.expect_err("it was told nothing, and is gone");
     }
 }

@@ -11,7 +11,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::TelemetryError;
 use crate::metrics::Metrics;
@@ -25,7 +25,7 @@ pub const SPANS_PER_REQUEST_MAX: usize = 512;
 /// How long a span waits for company.
 const SPAN_DELAY_MAX: Duration = Duration::from_millis(500);
 
-/// How often a collector that fails is mentioned in the log.
+/// How often it is mentioned in the log that spans are lost.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The end of the queue that spans go in.
@@ -43,13 +43,20 @@ impl Queue {
     }
 }
 
-/// The task that sends spans. It ends soon after it was told to, with what was queued by then.
+/// The task that sends spans. It ends soon after it was told to, when nobody emits any more.
 #[derive(Debug)]
 pub struct Export {
     spans: Receiver<SpanData>,
     exporter: opentelemetry_otlp::SpanExporter,
     metrics: Metrics,
-    complained_at: Option<Instant>,
+    told: Told,
+}
+
+/// When a loss was last mentioned in the log, and how many spans were lost by then.
+#[derive(Debug, Default)]
+struct Told {
+    at: Option<Instant>,
+    lost: u64,
 }
 
 pub(super) fn queue(
@@ -69,7 +76,7 @@ pub(super) fn queue(
         .set_resource(&Resource::builder().with_service_name(service_name).with_attribute(version).build());
     let (sender, spans) = channel(SPANS_QUEUED_MAX);
     let queue = Queue { spans: sender, metrics: metrics.clone() };
-    Ok((queue, Export { spans, exporter, metrics: metrics.clone(), complained_at: None }))
+    Ok((queue, Export { spans, exporter, metrics: metrics.clone(), told: Told::default() }))
 }
 
 impl Export {
@@ -88,10 +95,15 @@ impl Export {
             }
             self.send(&mut batch).await;
         }
-        while let Ok(span) = self.spans.try_recv() {
-            batch.push(span);
+        // Attempts that are dropped where they are end a little later.
+        loop {
             if batch.len() == SPANS_PER_REQUEST_MAX {
                 self.send(&mut batch).await;
+            }
+            let room = SPANS_PER_REQUEST_MAX - batch.len();
+            match timeout(SPAN_DELAY_MAX, self.spans.recv_many(&mut batch, room)).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
             }
         }
         self.send(&mut batch).await;
@@ -104,20 +116,44 @@ impl Export {
         let spans = batch.len() as u64;
         let batch = std::mem::replace(batch, Vec::with_capacity(SPANS_PER_REQUEST_MAX));
         match self.exporter.export(batch).await {
-            Ok(()) => drop(self.metrics.spans_sent.inc_by(spans)),
+            Ok(()) => {
+                self.metrics.spans_sent.inc_by(spans);
+                self.tell_of_loss(None);
+            }
             Err(error) => {
                 self.metrics.spans_lost.inc_by(spans);
-                self.complain(&error);
+                self.tell_of_loss(Some(&error));
             }
         }
     }
 
-    fn complain(&mut self, error: &dyn std::error::Error) {
-        if self.complained_at.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
-            self.complained_at = Some(Instant::now());
-            let lost = self.metrics.spans_lost.get();
-            tracing::warn!(%error, lost, "the collector does not take spans; they are lost, and nothing else is");
+    /// Says that spans were lost: just now, with this error, or before, when the queue was full.
+    fn tell_of_loss(&mut self, error: Option<&dyn std::error::Error>) {
+        let lost = self.metrics.spans_lost.get();
+        if !self.told.is_due(lost, Instant::now()) {
+            return;
         }
+        match error {
+            Some(error) => {
+                tracing::warn!(%error, lost, "the collector does not take spans; they are lost, and nothing else is");
+            }
+            None => tracing::warn!(
+                lost,
+                "the collector takes spans too slowly; those that the queue had no room for are lost, and nothing else is"
+            ),
+        }
+    }
+}
+
+impl Told {
+    /// Whether this loss is to be mentioned now; then it counts as mentioned.
+    fn is_due(&mut self, lost: u64, now: Instant) -> bool {
+        let was_long_ago = self.at.is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL);
+        let is_due = lost > self.lost && was_long_ago;
+        if is_due {
+            *self = Told { at: Some(now), lost };
+        }
+        is_due
     }
 }
 
@@ -152,6 +188,8 @@ mod tests {
     use opentelemetry::InstrumentationScope;
     use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -183,6 +221,47 @@ mod tests {
         spans.try_recv().expect("the first one");
         queue.push(span());
         assert_eq!(queue.metrics.spans_lost.get(), 3, "there was room again");
+    }
+
+    #[test]
+    fn a_loss_is_mentioned_when_it_grows_and_not_too_often() {
+        let (mut told, now) = (Told::default(), Instant::now());
+        assert!(!told.is_due(0, now), "nothing is lost");
+        assert!(told.is_due(1, now));
+        assert!(!told.is_due(2, now + COMPLAINT_INTERVAL - Duration::from_nanos(1)));
+        assert!(!told.is_due(1, now + COMPLAINT_INTERVAL), "that has been said");
+        assert!(told.is_due(2, now + COMPLAINT_INTERVAL));
+    }
+
+    /// The URL of a collector that takes whatever comes in one request.
+    async fn collector() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut request = vec![0; 64 * 1024];
+            assert!(stream.read(&mut request).await.expect("a request") > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("it is read");
+            drop(stream.read(&mut request).await);
+        });
+        format!("http://{address}/v1/traces")
+    }
+
+    #[tokio::test]
+    async fn spans_that_end_a_little_after_the_stop_are_sent() {
+        let metrics = Metrics::default();
+        let (queue, export) = queue(&collector().await, "s".to_owned(), &metrics).expect("it can be sent to");
+        let (stopping, stops) = watch::channel(false);
+        let task = tokio::spawn(export.run(stops));
+        stopping.send_replace(true);
+        // The task hears it.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        queue.push(span());
+        drop(queue);
+        task.await.expect("it ends when nobody can emit any more");
+        assert_eq!((metrics.spans_sent.get(), metrics.spans_lost.get()), (1, 0));
     }
 
     #[tokio::test]

@@ -130,11 +130,12 @@ impl Host {
             DriverConfig::new(config.limits.instances as usize, metrics.clone(), tracer.clone());
         let Running { handle, ended } =
             blocking(move || driver::start(log, state, invoker, driver_config, runtime)).await?;
-        let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
-        components
-            .retain(&deployed.iter().map(|deployment| deployment.id).collect())
-            .map_err(wasm::OpenError::from)?;
-        put_policies_in_force(&handle, config.policies.policies()).await?;
+        if let Err(error) = settle(&handle, &components, config.policies.policies()).await {
+            // Until the driver has ended, nobody else may open the directory.
+            handle.shut_down();
+            drop(ended.await);
+            return Err(error);
+        }
         let (stopping, stops) = watch::channel(false);
         let registrar = Registrar::new(components, handle.clone());
         let ports = AdminPorts {

@@ -7,6 +7,7 @@
 //! Nothing is formatted for a line that is filtered out.
 
 use holiday_core::id::InvocationId;
+use holiday_core::target::Target;
 use tracing::{debug, error, info, warn};
 
 /// Whom a line is about.
@@ -15,6 +16,11 @@ pub struct Subject<'a> {
     /// `<service>/<handler>`.
     pub method: &'a str,
     pub invocation: InvocationId,
+}
+
+/// How lines and spans call a handler: `<service>/<handler>`, without the key.
+pub fn method_of(target: &Target) -> String {
+    format!("{}/{}", target.service, target.handler)
 }
 
 /// Writes a line at a level, about a subject, with more fields.

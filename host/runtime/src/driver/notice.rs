@@ -34,7 +34,7 @@ impl About {
         created_at: Timestamp,
         trace: Option<Arc<InvocationTrace>>,
     ) -> Self {
-        let method = format!("{}/{}", target.service, target.handler);
+        let method = chronicle::method_of(target);
         About { invocation, method, created_at, trace }
     }
 
@@ -107,8 +107,8 @@ impl Notice {
             start: telemetry::system_time(about.created_at),
             end: telemetry::system_time(self.at),
             attributes: vec![
-                telemetry::text("holiday.method", &about.method),
-                telemetry::text("holiday.invocation.id", &about.invocation.to_string()),
+                telemetry::method(&about.method),
+                telemetry::invocation(&about.invocation),
                 telemetry::text("holiday.outcome", outcome.name()),
             ],
             status: error.map_or(Status::Ok, telemetry::failed),

@@ -116,7 +116,28 @@ impl Observer {
                     }
                 }
             }
-            _ => {}
+            // Of attempts that are no longer listened to.
+            Event::RunCompleted(_)
+            | Event::RunFailed(_)
+            | Event::Suspend(_)
+            | Event::Fail(_)
+            | Event::Commands(_) => {}
+            // What they change says enough.
+            Event::Deploy(_)
+            | Event::Configure(_)
+            | Event::Invoke(_)
+            | Event::RunAbandoned(_)
+            | Event::End(_)
+            | Event::CompleteAwakeable { .. }
+            | Event::Signal { .. }
+            | Event::Kill { .. }
+            | Event::Pause { .. }
+            | Event::Resume { .. }
+            | Event::Purge { .. }
+            | Event::RestartAsNew(_)
+            | Event::ReplaceState(_)
+            | Event::Remove { .. }
+            | Event::Wake => {}
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use opentelemetry::trace::{SpanKind, Status};
 use super::INVOCATION_ID;
 use super::error::Error;
 use super::path::{Route, Wait};
+use crate::chronicle;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::metrics::label::{Asked, Door};
@@ -55,7 +56,7 @@ impl Watch {
     /// Notes that the request brings in an invocation.
     pub(super) fn brings_in(&mut self, invoke: &Invoke) {
         if let Some(span) = &mut self.span {
-            let method = format!("{}/{}", invoke.target.service, invoke.target.handler);
+            let method = chronicle::method_of(&invoke.target);
             span.entry = span.tracer.entry(&invoke.id, &invoke.headers).map(|entry| (entry, method));
         }
     }
@@ -100,10 +101,10 @@ impl RequestSpan {
     fn end(self, asked: Asked, status: Option<u16>) {
         let mut attributes = vec![telemetry::text("http.request.method", self.http_method.as_str())];
         attributes.extend(status.map(|it| KeyValue::new("http.response.status_code", i64::from(it))));
-        attributes.extend(self.invocation.map(|id| telemetry::text("holiday.invocation.id", &id)));
+        attributes.extend(self.invocation.map(|id| telemetry::invocation(&id)));
         let (trace, name) = match self.entry {
             Some((entry, method)) => {
-                attributes.push(telemetry::text("holiday.method", &method));
+                attributes.push(telemetry::method(&method));
                 (Some(entry), format!("{} {method}", asked.name()))
             }
             None => (self.tracer.request(self.outside), asked.name().to_owned()),

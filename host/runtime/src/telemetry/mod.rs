@@ -238,6 +238,16 @@ pub fn system_time(at: Timestamp) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(at.as_millis())
 }
 
+/// What spans are about: a handler, as [`chronicle::method_of`](crate::chronicle::method_of) names it.
+pub fn method(name: &str) -> KeyValue {
+    text("holiday.method", name)
+}
+
+/// What spans are about: an invocation, by its id.
+pub fn invocation(id: &impl fmt::Display) -> KeyValue {
+    text("holiday.invocation.id", &id.to_string())
+}
+
 #[cfg(test)]
 impl Tracer {
     /// A tracer, and the spans it was told.

@@ -50,7 +50,7 @@ impl Invoker for WasmInvoker {
         handle: Handle,
     ) {
         let name = handle.catalog().components.get(&start.deployment).cloned();
-        let method = Arc::<str>::from(format!("{}/{}", start.target.service, start.target.handler));
+        let method = Arc::<str>::from(chronicle::method_of(&start.target));
         let spans = Spans::begin(&self.tracer, trace, start.attempt, &method);
         let components = Arc::clone(&self.components);
         self.runtime.spawn(supervise(components, name, start, method, spans, news, Arc::new(handle)));

@@ -92,7 +92,24 @@ impl Spans {
                 self.end = "failed";
                 self.error = Some(fail.message.clone());
             }
-            _ => {}
+            Event::Deploy(_)
+            | Event::Configure(_)
+            | Event::Invoke(_)
+            | Event::Commands(_)
+            | Event::RunCompleted(_)
+            | Event::RunFailed(_)
+            | Event::RunAbandoned(_)
+            | Event::CompleteAwakeable { .. }
+            | Event::Signal { .. }
+            | Event::Cancel { .. }
+            | Event::Kill { .. }
+            | Event::Pause { .. }
+            | Event::Resume { .. }
+            | Event::Purge { .. }
+            | Event::RestartAsNew(_)
+            | Event::ReplaceState(_)
+            | Event::Remove { .. }
+            | Event::Wake => {}
         }
     }
 
@@ -128,8 +145,8 @@ impl Spans {
 
     fn attributes(&self) -> Vec<KeyValue> {
         vec![
-            telemetry::text("holiday.method", &self.method),
-            telemetry::text("holiday.invocation.id", &self.attempt.invocation.to_string()),
+            telemetry::method(&self.method),
+            telemetry::invocation(&self.attempt.invocation),
             KeyValue::new("holiday.attempt", i64::from(self.attempt.number)),
         ]
     }

@@ -46,6 +46,10 @@ pub const SPAN_TEXT_BYTES_MAX: usize = 1_024;
 /// What is added to the URL of a collector that has no path.
 pub(crate) const TRACES_PATH: &str = "/v1/traces";
 
+/// Which traces are recorded.
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+
 /// Who wrote the spans, as they say.
 const SCOPE: &str = "holiday-host";
 
@@ -75,6 +79,8 @@ pub enum TelemetryError {
          collector's port for OTLP over HTTP, which usually is 4318"
     )]
     Protocol { variable: &'static str, protocol: String },
+    #[error("{variable} is '{value}', but should be {expected}; correct it, or unset it")]
+    Sampler { variable: &'static str, value: String, expected: &'static str },
     #[error("spans cannot be sent: {0}; see the variables that begin with OTEL_EXPORTER_OTLP")]
     Exporter(String),
 }
@@ -91,7 +97,9 @@ pub fn start(
     metrics: &Metrics,
 ) -> Result<(Tracer, Option<Export>), TelemetryError> {
     let Some(endpoint) = &config.otlp_endpoint else { return Ok((Tracer::default(), None)) };
-    check_protocol(|name| std::env::var(name).ok())?;
+    let variable = |name: &str| std::env::var(name).ok();
+    check_protocol(variable)?;
+    check_sampler(variable)?;
     let (queue, export) = export::queue(&url(endpoint)?, config.service_name.clone(), metrics)?;
     Ok((Tracer::new(queue), Some(export)))
 }
@@ -126,6 +134,26 @@ fn check_protocol(variable: impl Fn(&str) -> Option<String>) -> Result<(), Telem
         }
     }
     Ok(())
+}
+
+/// Refuses what would otherwise be taken for a sampler that records everything.
+fn check_sampler(variable: impl Fn(&str) -> Option<String>) -> Result<(), TelemetryError> {
+    let said = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let wrong = |variable, value, expected| Err(TelemetryError::Sampler { variable, value, expected });
+    let Some(sampler) = said(SAMPLER) else { return Ok(()) };
+    match (sampler.strip_prefix("parentbased_").unwrap_or(&sampler), said(SAMPLER_ARG)) {
+        ("always_on" | "always_off", _) | ("traceidratio", None) => Ok(()),
+        ("traceidratio", Some(ratio)) => match ratio.parse::<f64>() {
+            Ok(it) if (0.0..=1.0).contains(&it) => Ok(()),
+            Ok(_) | Err(_) => {
+                wrong(SAMPLER_ARG, ratio, "a number from 0 to 1, the share of traces that are recorded")
+            }
+        },
+        _ => {
+            let known = "always_on, always_off, traceidratio, or one of these after parentbased_";
+            wrong(SAMPLER, sampler, known)
+        }
+    }
 }
 
 /// Where spans are told. Cheap to clone; does nothing unless there is a collector.
@@ -305,6 +333,33 @@ mod tests {
         assert_eq!(check("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"), Err(ErrorCode::BadTelemetry));
         assert_eq!(check("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), Ok(()));
         assert_eq!(check("OTEL_EXPORTER_OTLP_PROTOCOL", ""), Ok(()));
+    }
+
+    #[test]
+    fn a_sampler_that_is_not_known_is_refused() {
+        let check = |sampler: &str, ratio: Option<&str>| {
+            let variable = |name: &str| match name {
+                SAMPLER => Some(sampler.to_owned()),
+                SAMPLER_ARG => ratio.map(str::to_owned),
+                _ => None,
+            };
+            check_sampler(variable).map_err(|error| error.to_string())
+        };
+        for sampler in ["", "always_on", "parentbased_always_off", "traceidratio", "parentbased_traceidratio"]
+        {
+            for ratio in [None, Some(""), Some("0"), Some("0.25"), Some("1")] {
+                assert_eq!(check(sampler, ratio), Ok(()), "{sampler} {ratio:?}");
+            }
+        }
+        assert_eq!(check("always_on", Some("what it does not look at")), Ok(()));
+        for ratio in ["1.1", "-0.1", "10%", "NaN", " 0.5"] {
+            assert!(check("traceidratio", Some(ratio)).is_err(), "{ratio}");
+        }
+        let refused = [check("paretnbased_always_on", None), check("parentbased_traceidratio", Some("10%"))];
+        expect![[r#"
+            OTEL_TRACES_SAMPLER is 'paretnbased_always_on', but should be always_on, always_off, traceidratio, or one of these after parentbased_; correct it, or unset it
+            OTEL_TRACES_SAMPLER_ARG is '10%', but should be a number from 0 to 1, the share of traces that are recorded; correct it, or unset it"#]]
+        .assert_eq(&refused.map(|it| it.expect_err("it is refused")).join("\n"));
     }
 
     fn emitted(tracer: &Tracer, headers: &[Header]) -> EntryTrace {

@@ -552,6 +552,20 @@ fn every_key_is_documented_with_its_default() {
     }
 }
 
+#[test]
+fn every_standard_variable_is_documented() {
+    for page in ["configuration.md", "observability.md"] {
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).join(page);
+        let document = std::fs::read_to_string(path).expect("the document is there");
+        // Alone, or with its value.
+        let is_there =
+            |name: &str| [format!("`{name}`"), format!("`{name}=")].iter().any(|it| document.contains(it));
+        for name in super::standard::VARIABLES {
+            assert!(is_there(name), "docs/{page} does not name {name}");
+        }
+    }
+}
+
 /// Reads ``| `key` | default | `VARIABLE` | what it means |``.
 fn row(line: &str) -> Option<[&str; 3]> {
     let cells: Vec<&str> = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim).collect();

@@ -215,7 +215,12 @@ impl All {
                 "HTTP requests of guests: answered, failed, or refused by the rules of the host",
             ),
 
-            spans_sent: it.add("spans_sent", None, &[], "Spans that the collector took"),
+            spans_sent: it.add(
+                "spans_sent",
+                None,
+                &[],
+                "Spans that the collector took; those that it rejected one by one are among them",
+            ),
             spans_lost: it.add(
                 "spans_lost",
                 None,

@@ -18,6 +18,10 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1;
 use prost::Message as _;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+/// How long a test waits for spans; those of a host that works are there in a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A span as it arrived; ids are hexadecimal.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +49,14 @@ pub(crate) struct Collector {
 struct Seen {
     spans: Mutex<Vec<Span>>,
     traceparents: Mutex<Vec<String>>,
+    /// What should not have come, for the test to fail with.
+    wrong: Mutex<Vec<String>>,
+}
+
+impl Seen {
+    fn complain(&self, what: String) {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).push(what);
+    }
 }
 
 impl Collector {
@@ -65,18 +77,27 @@ impl Collector {
     }
 
     /// The spans of a trace, in the order of their arrival.
+    #[track_caller]
     pub(crate) fn spans(&self, trace: &str) -> Vec<Span> {
+        let wrong = self.seen.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(wrong.is_empty(), "{wrong:#?}");
         let spans = self.seen.spans.lock().unwrap_or_else(PoisonError::into_inner);
         spans.iter().filter(|span| span.trace == trace).cloned().collect()
     }
 
-    /// The same, once these have arrived, by their names.
+    /// The same, once these have arrived, by their names; one that stands there twice, twice.
     pub(crate) async fn spans_with(&self, trace: &str, names: &[&str]) -> Vec<Span> {
+        let until = Instant::now() + PATIENCE;
         loop {
             let spans = self.spans(trace);
-            if names.iter().all(|name| spans.iter().any(|span| span.name == *name)) {
+            let are_there = |name: &&str| {
+                let wanted = names.iter().filter(|it| *it == name).count();
+                spans.iter().filter(|span| span.name == **name).count() >= wanted
+            };
+            if names.iter().all(are_there) {
                 return spans;
             }
+            assert!(Instant::now() < until, "{names:?} were to come, and there came {spans:#?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -96,7 +117,9 @@ impl Drop for Collector {
 async fn accept(listener: TcpListener, seen: Arc<Seen>) {
     loop {
         let Ok((stream, peer)) = listener.accept().await else { continue };
-        assert!(peer.ip().is_loopback(), "tests stay on this machine");
+        if !peer.ip().is_loopback() {
+            seen.complain(format!("tests stay on this machine, and {peer} came"));
+        }
         let seen = Arc::clone(&seen);
         let service = service_fn(move |request| answer(request, Arc::clone(&seen)));
         tokio::spawn(async move {
@@ -116,34 +139,49 @@ async fn answer(
         traceparents.push(parent.unwrap_or_default().to_owned());
         return Ok(hyper::Response::new(Full::from("hello")));
     }
-    assert_eq!(request.headers()["content-type"], "application/x-protobuf");
-    let body = match request.into_body().collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(_) => return Ok(hyper::Response::new(Full::default())),
-    };
-    let sent = ExportTraceServiceRequest::decode(body).expect("spans in protobuf");
-    for sent in sent.resource_spans {
-        let attributes = attributes(sent.resource.expect("it says who it is").attributes);
-        let spans = sent.scope_spans.into_iter().flat_map(|scope| scope.spans);
-        let spans = spans.map(|span| Span::read(&attributes["service.name"], span));
-        seen.spans.lock().unwrap_or_else(PoisonError::into_inner).extend(spans);
+    let content_type = request.headers().get("content-type").cloned();
+    if content_type.as_ref().is_none_or(|it| it != "application/x-protobuf") {
+        seen.complain(format!("spans came as {content_type:?}"));
+    }
+    // A host that was killed leaves its request unfinished.
+    if let Ok(body) = request.into_body().collect().await {
+        match read(body.to_bytes()) {
+            Ok(spans) => seen.spans.lock().unwrap_or_else(PoisonError::into_inner).extend(spans),
+            Err(wrong) => seen.complain(wrong),
+        }
     }
     Ok(hyper::Response::new(Full::default()))
 }
 
+fn read(body: Bytes) -> Result<Vec<Span>, String> {
+    let sent = ExportTraceServiceRequest::decode(body).map_err(|error| error.to_string())?;
+    let mut read = Vec::new();
+    for sent in sent.resource_spans {
+        let attributes = attributes(sent.resource.unwrap_or_default().attributes);
+        let service = attributes.get("service.name").ok_or("spans do not say who sends them")?;
+        let spans = sent.scope_spans.into_iter().flat_map(|scope| scope.spans);
+        for span in spans {
+            read.push(Span::read(service, span)?);
+        }
+    }
+    Ok(read)
+}
+
 impl Span {
-    fn read(service: &str, it: v1::Span) -> Self {
-        Span {
+    fn read(service: &str, it: v1::Span) -> Result<Self, String> {
+        let duration_ns = it.end_time_unix_nano.checked_sub(it.start_time_unix_nano);
+        let duration_ns = duration_ns.ok_or_else(|| format!("it ends before it begins: {it:?}"))?;
+        Ok(Span {
             service: service.to_owned(),
             name: it.name,
             trace: hex(&it.trace_id),
             id: hex(&it.span_id),
             parent: hex(&it.parent_span_id),
             trace_state: it.trace_state,
-            duration: Duration::from_nanos(it.end_time_unix_nano - it.start_time_unix_nano),
+            duration: Duration::from_nanos(duration_ns),
             is_error: it.status.is_some_and(|status| status.code() == v1::status::StatusCode::Error),
             attributes: attributes(it.attributes),
-        }
+        })
     }
 }
 

@@ -60,8 +60,8 @@ async fn a_call_its_callee_and_their_steps_are_one_trace() {
     let invocation = answer.invocation_id.clone().expect("an id");
     assert_eq!(answer.ok(), json!({ "status": 200, "body": "hello" }));
 
-    let spans =
-        collector.spans_with(trace, &["call Probe/call", "Probe/call", "Probe/run_http", "run http"]).await;
+    let names = ["call Probe/call", "Probe/call", "attempt 1", "Probe/run_http", "attempt 1", "run http"];
+    let spans = collector.spans_with(trace, &names).await;
     let entry = one(&spans, "call Probe/call");
     assert_eq!(entry.parent, CALLER);
     assert_eq!(entry.attributes["http.response.status_code"], "200");
@@ -97,7 +97,8 @@ async fn an_invocation_is_one_span_across_suspensions_and_crashes() {
     host.kill_and_start_again().await;
     host.ingress().attach(&invocation).await.ok();
 
-    let spans = collector.spans_with(trace, &["Probe/sleep", "attempt 2"]).await;
+    let spans =
+        collector.spans_with(trace, &["send Probe/sleep", "Probe/sleep", "attempt 1", "attempt 2"]).await;
     let span = below(&spans, one(&spans, "send Probe/sleep"), "Probe/sleep");
     assert_eq!(span.id, one(&spans, "Probe/sleep").id);
     assert!(span.duration >= Duration::from_millis(1_500), "from acceptance to end: {span:?}");
@@ -129,7 +130,8 @@ async fn what_the_caller_does_not_record_is_passed_on_and_not_sent() {
     call(&host, after, "01", "/Probe/echo", &json!(1)).await.ok();
     // A host that stops sends what is left.
     assert!(host.terminate().await.success());
-    assert!(!collector.spans(after).is_empty());
+    one(&collector.spans(after), "Probe/echo");
+    one(&collector.spans(after), "attempt 1");
     assert_eq!(collector.spans(silent), []);
     let parents = collector.traceparents();
     assert!(parents[0].starts_with(&format!("00-{silent}-")) && parents[0].ends_with("-00"), "{parents:?}");
@@ -167,12 +169,22 @@ async fn a_collector_that_is_away_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_cannot_be_reached_is_refused() {
+async fn what_cannot_be_sent_as_configured_is_refused() {
     let host = TestHost::start(Setup::default()).await;
-    for (value, code, status) in [("https://localhost:4318", "HH0056", 1), ("localhost:4318", "HH0042", 2)] {
+    let endpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+    for (variables, value, code, status) in [
+        (vec![(endpoint, "https://localhost:4318")], "https://localhost:4318", "HH0056", 1),
+        (vec![(endpoint, "localhost:4318")], "localhost:4318", "HH0042", 2),
+        (
+            vec![(endpoint, "http://localhost:4318"), ("OTEL_TRACES_SAMPLER", "allways_on")],
+            "allways_on",
+            "HH0056",
+            1,
+        ),
+    ] {
         let dir = tempfile::TempDir::new().expect("a temporary directory");
         let mut command = host.command_on(&dir.path().join("data"), ANY_PORT, ANY_PORT);
-        command.env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", value).stdout(Stdio::null());
+        command.envs(variables).stdout(Stdio::null());
         let refused = output(command).await;
         let said = String::from_utf8_lossy(&refused.stderr);
         assert_eq!(refused.status.code(), Some(status), "{said}");

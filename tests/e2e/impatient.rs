@@ -1,5 +1,5 @@
 //! A client that does not wait for long: it goes away, comes back with the same idempotency key until it gets the answer,
-//! and gets the same one ever after.
+//! and gets the same one ever after. The query ends when the test opens its gate.
 
 use std::time::Duration;
 
@@ -12,12 +12,14 @@ use crate::http::{Answer, send};
 /// How long the client waits for one answer.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How long the query takes: many times as long.
-const QUERY_MS: u64 = 5_000;
-
 fn request(host: &TestHost, key: &str) -> RequestBuilder {
     let request = host.ingress().request(Method::POST, "/Clients/query").header("idempotency-key", key);
-    request.json(&json!({ "ms": QUERY_MS }))
+    request.json(&json!({ "gate": key }))
+}
+
+/// Lets the query end.
+async fn open_gate(host: &TestHost, key: &str) {
+    host.ingress().post_empty(&format!("/Gate/{key}/open")).await.ok();
 }
 
 /// Asks once, for as long as the client's patience lasts; what went wrong, in the words of the client.
@@ -45,7 +47,7 @@ async fn ask(host: &TestHost, key: &str) -> (usize, Answer) {
 /// Asks and goes away, until the host has heard it; returns the invocation.
 async fn ask_and_go_away(host: &TestHost, key: &str) -> Value {
     loop {
-        let gone = ask_once(host, key).await.expect_err("the query takes longer");
+        let gone = ask_once(host, key).await.expect_err("the query has not ended");
         assert_eq!(gone, "timeout of 500ms exceeded");
         let (mut invocations, _) = queries(host).await;
         if let Some(invocation) = invocations.pop() {
@@ -68,6 +70,8 @@ async fn an_answer_is_there_for_whoever_comes_back() {
     let host = TestHost::start(Setup::guests(&["probe"])).await;
     let left = ask_and_go_away(&host, "k1").await;
     assert_ne!(left["status"], "completed", "its caller went away, it goes on");
+    ask_once(&host, "k1").await.expect_err("the query has not ended");
+    open_gate(&host, "k1").await;
 
     let (attempts, answer) = ask(&host, "k1").await;
     println!("Query finished with status: {} after {attempts} more attempts.", answer.status);
@@ -76,6 +80,7 @@ async fn an_answer_is_there_for_whoever_comes_back() {
     assert!(answer.header("idempotency-expires").is_some(), "{answer:?}");
     check_stored(&host, "k1", &answer).await;
 
+    open_gate(&host, "k2").await;
     let (_, other) = ask(&host, "k2").await;
     assert_ne!(other.ok()["_id"], answer.ok()["_id"], "another key is another query");
 }
@@ -85,6 +90,7 @@ async fn an_answer_survives_the_host() {
     let mut host = TestHost::start(Setup::guests(&["probe"])).await;
     let left = ask_and_go_away(&host, "k1").await;
     host.kill_and_start_again().await;
+    open_gate(&host, "k1").await;
     let (_, answer) = ask(&host, "k1").await;
     assert_eq!(answer.ok()["result"], "foo");
     assert_eq!(answer.invocation_id.as_deref(), left["id"].as_str(), "the one from before");

@@ -4,6 +4,7 @@ use holiday_sdk::{Context, Error, ObjectContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::gate::GateClient;
 use crate::inputs::{Ms, Named};
 use crate::object::ProbeObjectClient;
 
@@ -16,10 +17,19 @@ struct QueryResult {
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Query {
+    /// How long it takes.
+    #[serde(default)]
+    ms: u64,
+    /// The `Gate` that lets it end.
+    gate: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Work {
     /// Resolved with the result.
     awakeable: String,
-    ms: u64,
+    query: Query,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -34,9 +44,9 @@ pub(crate) struct Clients;
 #[holiday_sdk::service]
 impl Clients {
     /// Draws an id, has the query worked on under it, and waits for the result.
-    async fn query(ctx: Context, input: Ms) -> Result<QueryResult, Error> {
+    async fn query(ctx: Context, input: Query) -> Result<QueryResult, Error> {
         let (awakeable, result) = ctx.awakeable::<QueryResult>();
-        QueryWorkClient::new(&ctx, ctx.uuid()).work(&Work { awakeable, ms: input.ms }).send()?;
+        QueryWorkClient::new(&ctx, ctx.uuid()).work(&Work { awakeable, query: input }).send()?;
         Ok(result.await?)
     }
 
@@ -60,7 +70,10 @@ impl QueryWork {
         let id = ctx.key();
         let begun = Named { name: "begun".into(), value: id.clone().into() };
         ProbeObjectClient::new(&ctx, "queries").append(&begun).await?;
-        ctx.sleep(Ms { ms: input.ms }.duration()).await?;
+        ctx.sleep(Ms { ms: input.query.ms }.duration()).await?;
+        if let Some(gate) = input.query.gate {
+            GateClient::new(&ctx, gate).pass().await?;
+        }
         Ok(ctx.resolve_awakeable(&input.awakeable, &QueryResult { id, result: "foo".into() })?)
     }
 }

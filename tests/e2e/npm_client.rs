@@ -4,6 +4,7 @@
 //! test says so and is skipped.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -33,7 +34,7 @@ const CHECKS: [&str; 16] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_of_restate_works_unmodified() {
-    let Some(folder) = tokio::task::block_in_place(install) else { return };
+    let Some((folder, _lock)) = tokio::task::block_in_place(install) else { return };
     let host = TestHost::start(Setup::guests(&["probe"])).await;
     let mut node = Command::new("node");
     node.arg("restate.mjs").current_dir(folder);
@@ -51,12 +52,11 @@ async fn the_client_of_restate_works_unmodified() {
     assert_eq!(checks, CHECKS, "{err}");
 }
 
-/// Fetches the client as the lock file has it, and returns the folder to run the script in.
-fn install() -> Option<PathBuf> {
+/// Fetches the client as the lock file has it, and returns the folder to run the script in, which is the caller's for as
+/// long as it has the lock.
+fn install() -> Option<(PathBuf, File)> {
     if !is_there("node") || !is_there("npm") {
-        eprintln!(
-            "SKIPPED: node and npm are needed to run the client of Restate; install them and test again"
-        );
+        say_skipped("node and npm are needed to run the client of Restate; install them and test again");
         return None;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
@@ -71,12 +71,17 @@ fn install() -> Option<PathBuf> {
     npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
     let installed = npm.stdin(Stdio::null()).output().expect("npm starts");
     if installed.status.success() {
-        return Some(folder);
+        return Some((folder, lock));
     }
     let why = String::from_utf8_lossy(&installed.stderr);
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "npm ci failed: {why}");
-    eprintln!("SKIPPED: npm could not fetch the client of Restate: {why}");
+    say_skipped(&format!("npm could not fetch the client of Restate: {why}"));
     None
+}
+
+/// Says it also where the test harness keeps what a test prints to itself.
+fn say_skipped(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {why}").expect("standard error is there");
 }
 
 fn is_there(program: &str) -> bool {

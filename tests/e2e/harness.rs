@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::http::Door;
+
+/// How long a test waits for what is sure to come, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The host's log that a failing test shows.
 const LOG_LINES_SHOWN: usize = 150;
@@ -270,11 +273,13 @@ impl TestHost {
 
     /// Waits until `holds` of what the admin door says about an invocation.
     pub(crate) async fn wait_for(&self, id: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
         loop {
             let invocation = self.invocation(id).await;
             if holds(&invocation) {
                 return invocation;
             }
+            assert!(began.elapsed() < PATIENCE, "it stays like this: {invocation:#}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -286,6 +291,7 @@ impl TestHost {
 
     /// The lines of the log with this text in them, once there are so many.
     pub(crate) async fn lines_with(&self, text: &str, count: usize) -> Vec<String> {
+        let began = Instant::now();
         loop {
             let log = self.log();
             let lines: Vec<String> =
@@ -293,6 +299,7 @@ impl TestHost {
             if lines.len() >= count {
                 return lines;
             }
+            assert!(began.elapsed() < PATIENCE, "{count} lines with '{text}' do not come: {lines:#?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

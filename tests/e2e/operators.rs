@@ -326,7 +326,8 @@ async fn an_edit_overwrites_nobody() {
     // Somebody else is faster.
     let busy =
         format!("{} kv put ProbeObject k b 2 && sed -i s/1/3/ \"$1\"", env!("CARGO_BIN_EXE_holiday-host"));
-    for (editor, code) in [(busy.as_str(), "HH0069"), ("echo oops > \"$1\"", "HH0004")] {
+    let fails = "sed -i s/1/3/ \"$1\"; exit 1";
+    for (editor, code) in [(busy.as_str(), "HH0069"), ("echo oops > \"$1\"", "HH0004"), (fails, "HH0045")] {
         let edited = edit(&host, &script(&host, "editor", editor), &["ProbeObject", "k"]).await;
         let refused = failure(&edited);
         assert!(refused.starts_with(code), "{refused}");
@@ -351,7 +352,7 @@ async fn a_state_is_not_changed_under_a_handler_that_runs() {
     let (status, code, _) = host.admin().post("/services/ProbeObject/state", &modification).await.error();
     assert_eq!((status, code.as_str()), (409, "HH0068"));
 
-    // A paused one sees the change when it goes on.
+    // One that is paused is not at work.
     run(&host, &["inv", "pause", &invocation]).await;
     assert_eq!(host.admin().post("/services/ProbeObject/state", &modification).await.status, 200);
     assert_eq!(host.state("ProbeObject", "k").await, json!({ "a": 1 }));

@@ -151,7 +151,8 @@ impl Request {
         #[cfg(not(target_family = "wasm"))]
         return Err(Error::terminal(format!(
             "{} {}: only a component can send requests",
-            self.method, self.url
+            self.method,
+            shown(&self.url)
         )));
     }
 }
@@ -288,7 +289,7 @@ struct Url<'a> {
     allow(dead_code, reason = "only a component sends requests")
 )]
 fn parse_url(url: &str) -> Result<Url<'_>, TerminalError> {
-    let wrong = |why: &str| TerminalError::new(format!("the URL '{url}' {why}")).with_code(400);
+    let wrong = |why: &str| TerminalError::new(format!("the URL '{}' {why}", shown(url))).with_code(400);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
     let https = match scheme {
         "https" => true,
@@ -303,6 +304,16 @@ fn parse_url(url: &str) -> Result<Url<'_>, TerminalError> {
     }
     let path_with_query = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     Ok(Url { https, authority, path_with_query })
+}
+
+/// A URL as errors show it: without user, password and query. These may be secrets, and errors end in journals and logs.
+fn shown(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or(url);
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let mark = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{mark}{host}{path}")
 }
 
 /// Adds a piece to the body of a response.
@@ -339,6 +350,8 @@ mod tests {
             "ftp://example.com",
             "example.com",
             "http:///x",
+            "ftp://ann:secret@example.com/p?key=secret",
+            "ann:secret@example.com?key=secret",
         ];
         let lines: Vec<String> = urls
             .map(|url| match parse_url(url) {
@@ -355,6 +368,8 @@ mod tests {
             the URL 'ftp://example.com' is neither http nor https
             the URL 'example.com' has no scheme
             the URL 'http:///x' has no host
+            the URL 'ftp://example.com/p' is neither http nor https
+            the URL 'example.com' has no scheme
         "#]]
         .assert_eq(&lines.concat());
     }

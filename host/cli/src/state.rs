@@ -1,7 +1,7 @@
 //! `state`: what an object or a workflow remembers.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -263,8 +263,11 @@ impl Edit {
     }
 
     async fn edit(&self, client: &Client, version: &str, before: &str, draft: &Path) -> Result<()> {
-        edit::edit_file(draft).map_err(|error| {
-            Failure::new(ErrorCode::ToolMissing, format!("{error}; VISUAL or EDITOR names the editor"))
+        edit::edit_file(draft).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => {
+                Failure::new(ErrorCode::ToolMissing, format!("no editor: {error}; set EDITOR to one"))
+            }
+            _ => Failure::file("edit", draft, &error),
         })?;
         let after = read_file(draft)?;
         if after == before {

@@ -9,7 +9,7 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::{OutputStream, StreamError};
 
-use super::{Request, Response, append, parse_url};
+use super::{Request, Response, append, parse_url, shown};
 use crate::operations::IoReady;
 use crate::{Error, TerminalError};
 
@@ -18,7 +18,7 @@ const CHUNK_BYTES: u64 = 64 * 1024;
 
 pub(super) async fn send(request: Request) -> Result<Response, Error> {
     let Request { method, url, headers, body, timeout } = request;
-    let failed = |code| failure(&method, &url, code);
+    let failed = |code| failure(&method, &shown(&url), code);
     let body = body?;
     let outgoing = outgoing_request(&method, &url, headers, body.len())?;
     let outgoing_body = outgoing.body().expect("the body is taken once");
@@ -47,7 +47,7 @@ fn outgoing_request(
         headers.push(("content-length".into(), body_bytes.to_string()));
     }
     let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
-    let wrong = |what: &str| TerminalError::new(format!("{method} {url}: {what} is not allowed"));
+    let wrong = |what: &str| TerminalError::new(format!("{method} {}: {what} is not allowed", shown(url)));
     let headers = Fields::from_list(&headers).map_err(|error| wrong(&format!("a header ({error:?})")))?;
     let request = OutgoingRequest::new(headers);
     let scheme = if parts.https { Scheme::Https } else { Scheme::Http };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Setup, TestHost};
+use crate::harness::{Setup, TestHost, stdout};
 use crate::http::Answer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,6 +15,18 @@ async fn an_invocation_whose_time_is_over_is_cancelled_and_compensates() {
     let (status, _, message) = late.error();
     assert_eq!((status, message.as_str()), (504, "HH0065: not done after 100 ms"));
     assert_eq!(host.state("ProbeObject", "late").await, json!({ "steps": ["do", "undo"] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invocation_whose_time_is_over_says_so_also_if_it_waits_for_a_call() {
+    let host = TestHost::start(Setup::guests(&["probe"])).await;
+    let set = ["svc", "configure", "Probe", "--handler", "call", "--set", "timeout=200ms"];
+    stdout(&host.run(&set).await);
+    let slow = json!({ "target": { "service": "Probe", "handler": "sleep" }, "input": { "ms": 3_600_000 } });
+    let (status, code, message) = host.ingress().post("/Probe/call", &slow).await.error();
+    assert_eq!((status, code.as_str()), (504, "HH0065"), "{message}");
+    let page = host.admin().get("/invocations?handler=sleep&status=suspended").await.ok();
+    assert_eq!(page["invocations"], json!([]), "its callee has ended with it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@
 //! calls nobody ([`super::chain`]).
 
 use super::invoke::{self, Admission, claim_names, wrong_status};
-use super::{Cx, Refusal, attach, command, lifecycle};
+use super::{Cx, Refusal, attach, command, lifecycle, notify};
 use crate::deployment::HandlerMode;
 use crate::effect::Effect;
 use crate::event::RestartAsNew;
@@ -208,30 +208,41 @@ fn take_over<K: Kv>(
 }
 
 /// The first attempt of a restarted invocation begins: it calls, and attaches to, what the old one got no answer from.
+///
+/// If it was cancelled before, it calls nobody anew. But what the old one has called may have been done, or be done still:
+/// it learns how that ends, and can compensate. Of what is forgotten it learns that it is cancelled.
 pub(super) fn carry_out_kept<K: Kv>(
     cx: &mut Cx<'_, K>,
     id: &InvocationId,
     invocation: &Invocation,
     lifecycle: &Lifecycle,
 ) -> Result<(), StoreError> {
+    let is_cancelled = lifecycle.cancellation.is_some();
     for (index, open) in &lifecycle.open {
         match open {
-            OpenCommand::Call { shielded: false, .. } if lifecycle.cancellation.is_some() => {
+            OpenCommand::Call { callee, shielded: false } if is_cancelled && is_forgotten(cx, callee)? => {
                 attach::answer(cx, id, *index, Failure::cancelled().into())?;
             }
-            OpenCommand::Call { .. } | OpenCommand::Question => {
+            // It has joined nobody yet: so is marked what others wait for, too, since it was cancelled.
+            OpenCommand::Call { .. } | OpenCommand::Joined { .. } | OpenCommand::Question => {
                 let entry = cx.state.command(id, *index)?.expect("an open command is in the journal");
                 carry_out_again(cx, *id, invocation, *index, &entry.command)?;
             }
-            OpenCommand::Joined { .. }
-            | OpenCommand::Sleep { .. }
+            OpenCommand::Sleep { .. }
             | OpenCommand::Run { .. }
             | OpenCommand::Awakeable
             | OpenCommand::Signal
             | OpenCommand::Promise => {}
         }
     }
-    Ok(())
+    match cx.state.lifecycle(id)? {
+        Some(lifecycle) if is_cancelled => notify::deliver_cancellation(cx, id, lifecycle),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn is_forgotten<K: Kv>(cx: &Cx<'_, K>, callee: &InvocationId) -> Result<bool, StoreError> {
+    Ok(cx.state.invocation(&cx.state.resolve(callee)?)?.is_none())
 }
 
 /// Asks once more for what the old invocation got no answer to. What that had begun is joined.

@@ -262,6 +262,7 @@ fn one_that_is_cancelled_in_line_can_compensate() {
             cancel d
             b ends done
             journal c
+            a.1 ends done after all
             c ends !409 cancelled
         ",
         expect![[r#"
@@ -295,8 +296,7 @@ fn one_that_is_cancelled_in_line_can_compensate() {
                 d has ended
             b ends done
                 start c#1
-                tell c#1 at 1: 1 is interrupted
-                tell c#1 at 2: cancelled since 1 having 2
+                tell c#1 at 1: cancelled since 1 having 2
                 answer b: done
                 b has ended
                 c is running
@@ -304,8 +304,11 @@ fn one_that_is_cancelled_in_line_can_compensate() {
                 0 sleep 10 ms
                 1 call echo/hi (5 bytes)
                 at 0: 0 is complete: 
-                at 1: 1 is interrupted
-                at 2: cancelled since 1 having 2
+                at 1: cancelled since 1 having 2
+            a.1 ends done after all
+                tell c#1 at 2: 1 is complete: done after all
+                answer a.1: done after all
+                a.1 has ended
             c ends !409 cancelled
                 answer c: !409 cancelled
                 c has ended

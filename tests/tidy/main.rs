@@ -121,6 +121,11 @@ fn queues_are_explained() {
 }
 
 #[test]
+fn the_contract_explains_itself() {
+    check(vocabulary::the_contract_explains_itself);
+}
+
+#[test]
 fn the_sdk_uses_the_whole_contract() {
     check(vocabulary::the_sdk_uses_the_whole_contract);
 }

@@ -57,6 +57,16 @@ pub(crate) fn the_sdk_uses_the_whole_contract(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
+pub(crate) fn the_contract_explains_itself(tree: &Tree) -> Vec<Finding> {
+    let contract = tree.file("wit/holiday.wit");
+    let lines: Vec<(usize, &str)> = contract.lines().collect();
+    let unexplained = lines.windows(2).filter_map(|pair| match pair {
+        [(_, before), (at, line)] if !before.trim().starts_with("///") => Some((*at, function(line)?)),
+        _ => None,
+    });
+    unexplained.map(|(at, name)| contract.find(at, format!("say what '{name}' does"))).collect()
+}
+
 /// The name, in Rust, of the function that a line of the contract declares.
 fn function(line: &str) -> Option<String> {
     let (name, kind) = line.trim().split_once(": ")?;

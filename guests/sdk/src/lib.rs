@@ -56,6 +56,8 @@
 //!
 //! `println!` and `eprintln!` write to the log of the host, once, not again in a replay.
 
+#![warn(missing_docs)]
+
 mod backend;
 #[doc(hidden)]
 mod bindings;

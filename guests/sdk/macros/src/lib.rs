@@ -2,6 +2,8 @@
 //!
 //! `parse` reads a block into a `Contract`, `expand` writes Rust from it.
 
+#![warn(missing_docs)]
+
 mod contract;
 mod duration;
 mod expand;

@@ -75,6 +75,26 @@ async fn a_trip_is_cancelled_during_each_of_its_steps_and_the_host_dies() {
     }
 }
 
+/// The host dies at each effect by which a cancelled trip is undone, wherever it was cancelled.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_trip_is_undone_although_the_host_dies_at_any_effect_of_that() {
+    let mut world = World::start().await;
+    for at in 1..=TABLE[0].effects().len() {
+        let done = &TABLE[0].effects()[..at];
+        let undoing = UNDOING.iter().filter(|(effect, _)| done.contains(effect)).count();
+        // Behind what undoes comes the notification of the failure.
+        for behind in 1..=undoing + 1 {
+            let trip_id = format!("undone-{at}-{behind}");
+            let trip = world.cancel_at(&TABLE[0].body(&trip_id), at).await;
+            world.waits.fetch_add(behind, Ordering::SeqCst);
+            world.ledger.release();
+            world.ledger.arrived(world.waits.load(Ordering::SeqCst)).await;
+            world.host.kill_and_start_again().await;
+            check_cancelled(&world, &trip_id, at, &world.host.ingress().attach(&trip).await).await;
+        }
+    }
+}
+
 /// The trip has ended as cancelled. What it had done when effect number `at` was under way is undone, that effect
 /// included, and nothing else was done; its objects remember nothing.
 async fn check_cancelled(world: &World, trip_id: &str, at: usize, answer: &Answer) {

@@ -118,7 +118,7 @@ async fn check_cancelled(world: &World, trip_id: &str, at: usize, answer: &Answe
 /// The effects of a trip in the order of their arrival. A crash may have one repeated.
 fn effects(ledger: &Ledger, trip_id: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for effect in ledger.effects().into_iter().filter(|effect| effect.trip_id == trip_id) {
+    for effect in ledger.effects().into_iter().filter(|effect| effect.about == trip_id) {
         if !names.contains(&effect.effect) {
             names.push(effect.effect);
         }

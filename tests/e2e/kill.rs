@@ -46,7 +46,7 @@ async fn no_trip_is_lost_when_the_host_is_killed() {
         assert_eq!(again.invocation_id, answer.invocation_id, "{trip_id} was booked twice");
     }
     let is_known = |id: &str| (0..trips).any(|trip| trip_id(trip) == id);
-    let unknown: Vec<_> = effects.iter().filter(|effect| !is_known(&effect.trip_id)).collect();
+    let unknown: Vec<_> = effects.iter().filter(|effect| !is_known(&effect.about)).collect();
     assert!(unknown.is_empty(), "effects for unknown trips: {unknown:?}");
     assert!(kills > 0, "the host was never killed");
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 pub(crate) struct Effect {
     /// Such as `flights.reserve`.
     pub(crate) effect: String,
-    pub(crate) trip_id: String,
+    pub(crate) about: String,
     pub(crate) id: String,
     pub(crate) idempotency_key: String,
 }
@@ -135,8 +135,8 @@ async fn answer(
     if !matches!(reply, Reply::Refuse) {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let (effect, trip_id, id) = (text("effect"), text("trip_id"), text("id"));
-        lock(&seen.effects).push(Effect { effect, trip_id, id, idempotency_key });
+        let (effect, about, id) = (text("effect"), text("about"), text("id"));
+        lock(&seen.effects).push(Effect { effect, about, id, idempotency_key });
     }
     let released = seen.released.notified();
     seen.arrived.notify_waiters();

@@ -166,7 +166,7 @@ impl Row {
     /// booking; and each compensation undid what was done.
     #[track_caller]
     pub(crate) fn check_effects(&self, trip_id: &str, all: &[Effect]) {
-        let effects: Vec<&Effect> = all.iter().filter(|effect| effect.trip_id == trip_id).collect();
+        let effects: Vec<&Effect> = all.iter().filter(|effect| effect.about == trip_id).collect();
         let mut names: Vec<&str> = Vec::new();
         for effect in &effects {
             if !names.contains(&effect.effect.as_str()) {

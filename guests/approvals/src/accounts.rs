@@ -1,10 +1,9 @@
 //! The object `accounts`: what was paid to one employee.
 
+use effects::Subject;
 use holiday_sdk::{Error, ObjectContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::effects;
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Claim {
@@ -28,7 +27,8 @@ impl Accounts {
     pub(crate) async fn pay(ctx: ObjectContext, claim: Claim) -> Result<Payment, Error> {
         // The same in every attempt: by this id the bank sees that it is asked for one payment.
         let payment = Payment { payment_id: ctx.uuid(), amount_cents: claim.amount_cents };
-        effects::apply(**ctx, "accounts.pay", &payment.payment_id).await?;
+        let subject = Subject { about: &claim.report_id, id: &payment.payment_id };
+        effects::apply(**ctx, "accounts.pay", subject).await?;
         ctx.set(&claim.report_id, &payment)?;
         Ok(payment)
     }

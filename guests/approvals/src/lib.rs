@@ -4,10 +4,10 @@
 
 mod accounts;
 mod batches;
-mod effects;
 
 use std::time::Duration;
 
+use effects::Subject;
 use holiday_sdk::{Either, Error, SharedWorkflowContext, TerminalError, WorkflowContext, select};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -112,11 +112,12 @@ impl Approvals {
 async fn decide(ctx: WorkflowContext, report: &Report) -> Result<Approval, TerminalError> {
     let decision = ctx.promise::<Approval>(DECISION);
     let mut decided = decision.get();
+    let report_id = ctx.key();
     let mut approver = report.approver.clone();
     let undecided = loop {
         ctx.set("approver", &approver)?;
-        let question = format!("{}/{approver}", ctx.key());
-        if let Err(withdrawn) = effects::apply(***ctx, "approvals.ask", &question).await {
+        let question = Subject { about: &report_id, id: &approver };
+        if let Err(withdrawn) = effects::apply(***ctx, "approvals.ask", question).await {
             break withdrawn;
         }
         let deadline = ctx.sleep_named("deadline", Duration::from_secs(report.deadline_seconds.into()));

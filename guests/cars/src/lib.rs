@@ -1,6 +1,6 @@
 //! The object `cars`: the rental cars of one trip.
 
-use holiday_api::effects::{self, Subject};
+use effects::Subject;
 use holiday_api::{Booking, Confirmation, Nothing, RunType, Trip, rows};
 use holiday_sdk::{Error, ObjectContext};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ impl Cars {
         if trip.run_type == Some(RunType::FailCarRentalReservation) {
             return Err(Error::terminal("Failed to book the car rental"));
         }
-        let subject = Subject { trip_id: &trip_id, id: &id };
+        let subject = Subject { about: &trip_id, id: &id };
         effects::apply_or_undo(**ctx, "cars.reserve", "cars.cancel", subject).await?;
         let row = Row {
             trip_id,
@@ -54,7 +54,7 @@ impl Cars {
         }
         let id = confirmation.booking_id;
         let row: Row = rows::get(ctx, &id)?;
-        effects::apply(**ctx, "cars.confirm", Subject { trip_id: &trip_id, id: &id }).await?;
+        effects::apply(**ctx, "cars.confirm", Subject { about: &trip_id, id: &id }).await?;
         let row = Row { transaction_status: "confirmed".into(), ..row };
         rows::put(ctx, &id, &row, "updated car booking")?;
         Ok(Booking { booking_id: id })
@@ -65,7 +65,7 @@ impl Cars {
         let trip_id = ctx.key();
         rows::log(&format!("cancel car: {trip_id}"), &booking);
         let id = booking.booking_id;
-        effects::apply(**ctx, "cars.cancel", Subject { trip_id: &trip_id, id: &id }).await?;
+        effects::apply(**ctx, "cars.cancel", Subject { about: &trip_id, id: &id }).await?;
         rows::delete(ctx, &id, "deleted car reservation");
         Ok(Nothing {})
     }

@@ -1,6 +1,6 @@
 //! The object `flights`: the flights of one trip.
 
-use holiday_api::effects::{self, Subject};
+use effects::Subject;
 use holiday_api::{Booking, Confirmation, Nothing, RunType, Trip, rows};
 use holiday_sdk::{Error, ObjectContext};
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ impl Flights {
         if trip.run_type == Some(RunType::FailFlightsReservation) {
             return Err(Error::terminal("Failed to book the flights"));
         }
-        let subject = Subject { trip_id: &trip_id, id: &id };
+        let subject = Subject { about: &trip_id, id: &id };
         effects::apply_or_undo(**ctx, "flights.reserve", "flights.cancel", subject).await?;
         let row = Row {
             trip_id,
@@ -56,7 +56,7 @@ impl Flights {
         }
         let id = confirmation.booking_id;
         let row: Row = rows::get(ctx, &id)?;
-        effects::apply(**ctx, "flights.confirm", Subject { trip_id: &trip_id, id: &id }).await?;
+        effects::apply(**ctx, "flights.confirm", Subject { about: &trip_id, id: &id }).await?;
         let row = Row { transaction_status: "confirmed".into(), ..row };
         rows::put(ctx, &id, &row, "updated flight booking")?;
         Ok(Booking { booking_id: id })
@@ -67,7 +67,7 @@ impl Flights {
         let trip_id = ctx.key();
         rows::log(&format!("cancel flight: {trip_id}"), &booking);
         let id = booking.booking_id;
-        effects::apply(**ctx, "flights.cancel", Subject { trip_id: &trip_id, id: &id }).await?;
+        effects::apply(**ctx, "flights.cancel", Subject { about: &trip_id, id: &id }).await?;
         rows::delete(ctx, &id, "deleted flight reservation");
         Ok(Nothing {})
     }

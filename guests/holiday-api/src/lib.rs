@@ -1,7 +1,6 @@
 //! What the services of a holiday agree on.
 
 mod contracts;
-pub mod effects;
 pub mod rows;
 
 pub use contracts::{

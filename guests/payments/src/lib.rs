@@ -1,6 +1,6 @@
 //! The object `payments`: the payments of one trip.
 
-use holiday_api::effects::{self, Subject};
+use effects::Subject;
 use holiday_api::{Nothing, Payment, PaymentRequest, RunType, rows};
 use holiday_sdk::{Error, ObjectContext};
 use serde::Serialize;
@@ -30,7 +30,7 @@ impl Payments {
         if request.run_type == Some(RunType::FailPayment) {
             return Err(Error::terminal("Failed to process payment"));
         }
-        let subject = Subject { trip_id: &trip_id, id: &id };
+        let subject = Subject { about: &trip_id, id: &id };
         effects::apply_or_undo(**ctx, "payments.process", "payments.refund", subject).await?;
         let row = Row {
             trip_id,
@@ -48,7 +48,7 @@ impl Payments {
         let trip_id = ctx.key();
         rows::log(&format!("refund payment: {trip_id}"), &payment);
         let id = payment.payment_id;
-        effects::apply(**ctx, "payments.refund", Subject { trip_id: &trip_id, id: &id }).await?;
+        effects::apply(**ctx, "payments.refund", Subject { about: &trip_id, id: &id }).await?;
         rows::delete(ctx, &id, "deleted payment");
         Ok(Nothing {})
     }

@@ -1,6 +1,6 @@
 //! The service `trips`: books a flight, a car and the payment for both, or none of them.
 
-use holiday_api::effects::{self, Subject};
+use effects::Subject;
 use holiday_api::{
     Booking, CarsClient, Confirmation, FlightsClient, Payment, PaymentRequest, PaymentsClient, RunType, Trip,
     rows,
@@ -151,6 +151,6 @@ impl Partners {
     async fn notify(&self, effect: &str, text: &str) -> Result<(), Error> {
         let trip_id = &self.trip_id;
         println!("{text}: {trip_id}");
-        Ok(effects::apply(self.ctx, effect, Subject { trip_id, id: trip_id }).await?)
+        Ok(effects::apply(self.ctx, effect, Subject { about: trip_id, id: trip_id }).await?)
     }
 }

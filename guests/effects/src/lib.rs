@@ -1,8 +1,8 @@
-//! What the services do to the world.
+//! What the components of the examples do to the world.
 //!
-//! There is no airline to talk to, so an effect is a journaled step that tells the ledger at
-//! `EFFECTS_URL`, and does nothing where none is set. As any effect it may be repeated after a crash;
-//! its idempotency key lets the ledger see that it is the same one.
+//! There is neither an airline nor a bank to talk to, so an effect is a journaled step that tells the ledger at
+//! `EFFECTS_URL`, and does nothing where none is set. As any effect it may be repeated after a crash; its idempotency
+//! key lets the ledger see that it is the same one.
 
 use holiday_sdk::{Context, Error, Saga, TerminalError, config, http};
 use serde::Serialize;
@@ -10,8 +10,9 @@ use serde::Serialize;
 /// What an effect is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    pub trip_id: &'a str,
-    /// The booking or the payment.
+    /// What it belongs to, such as a trip.
+    pub about: &'a str,
+    /// What it is done to, such as a booking or a payment.
     pub id: &'a str,
 }
 
@@ -37,17 +38,18 @@ pub async fn apply_or_undo(
 #[derive(Serialize)]
 struct Entry<'a> {
     effect: &'a str,
-    trip_id: &'a str,
+    about: &'a str,
     id: &'a str,
     invocation_id: String,
 }
 
-async fn tell_ledger(invocation_id: String, effect: &str, subject: Subject<'_>) -> Result<(), Error> {
+/// Tells the ledger from inside a `run` step.
+pub async fn tell_ledger(invocation_id: String, effect: &str, subject: Subject<'_>) -> Result<(), Error> {
     let Some(url) = config("EFFECTS_URL") else { return Ok(()) };
-    let Subject { trip_id, id } = subject;
+    let Subject { about, id } = subject;
     http::post(url)
-        .header("idempotency-key", format!("{effect}/{trip_id}/{id}"))
-        .json(&Entry { effect, trip_id, id, invocation_id })
+        .header("idempotency-key", format!("{effect}/{about}/{id}"))
+        .json(&Entry { effect, about, id, invocation_id })
         .send()
         .await?
         .error_for_status()?;

@@ -226,6 +226,16 @@ impl TestHost {
         process.wait().expect("it can be waited for");
     }
 
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_died(&mut self) -> bool {
+        let process = self.process.as_mut().expect("the host was started");
+        let has_died = process.try_wait().expect("it can be waited for").is_some();
+        if has_died {
+            self.process = None;
+        }
+        has_died
+    }
+
     pub(crate) async fn kill_and_start_again(&mut self) {
         self.kill();
         self.start_again().await;

@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use crate::crashes::{self, Crashes};
+use crate::final_states::Table;
 use crate::harness::{Setup, TestHost};
 use crate::ledger::{Ledger, Reply};
 use crate::page::{Reader, START, examples};
@@ -42,4 +44,30 @@ async fn an_envelope_field_that_nothing_reads_is_refused() {
     let (status, _, message) = host.ingress().post("/trips/reserve", &body).await.error();
     assert_eq!(status, 400, "{message}");
     assert!(message.contains("oops"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_trip_ends_the_same_wherever_the_host_dies() {
+    let ledger = Ledger::start(|_| Reply::Accept).await;
+    let mut host = Crashes::start(Setup::holiday().effects(ledger.address())).await;
+    let mut table = Table::of("holiday");
+    for row in &TABLE {
+        let run_type = row.run_type.unwrap_or("none");
+        let id = move |telling| format!("{run_type}-{telling}");
+        let told = host.at_every_record(
+            |door, telling| {
+                let body = row.body(&id(telling));
+                crashes::call(door, "/trips/reserve".to_owned(), id(telling), body)
+            },
+            async |host, telling, answer| {
+                let trip_id = id(telling);
+                row.check_answer(&trip_id, &answer);
+                row.check_rows(host, &trip_id).await;
+                row.check_effects(&trip_id, &ledger.effects());
+                row.final_state(host, &trip_id, &answer, &ledger.effects()).await
+            },
+        );
+        table.push(told.await);
+    }
+    table.check();
 }

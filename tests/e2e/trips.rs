@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::final_states::FinalState;
 use crate::harness::TestHost;
 use crate::http::Answer;
 use crate::ledger::Effect;
@@ -138,6 +139,43 @@ impl Row {
                 expected["id"] = json!(id);
                 assert_eq!(*row, expected, "{service}/{trip_id}");
             }
+        }
+    }
+
+    /// How the trip has ended, as it can be seen from outside.
+    pub(crate) async fn final_state(
+        &self,
+        host: &TestHost,
+        trip_id: &str,
+        answer: &Answer,
+        all: &[Effect],
+    ) -> FinalState {
+        let mut undone: Vec<String> = Vec::new();
+        for Effect { effect, .. } in all.iter().filter(|it| it.about == trip_id) {
+            let is_undoing = effect.ends_with(".cancel") || effect.ends_with(".refund");
+            if is_undoing && !undone.contains(effect) {
+                undone.push(effect.clone());
+            }
+        }
+        let mut left = Vec::new();
+        for service in ["flights", "cars", "payments"] {
+            let state = host.state(service, trip_id).await;
+            let rows = state.as_object().into_iter().flat_map(|rows| rows.values());
+            left.extend(
+                rows.map(|row| format!("{service}: {}", row["transaction_status"].as_str().unwrap_or("?"))),
+            );
+        }
+        FinalState {
+            fails: match (self.run_type, self.failure) {
+                (Some(run_type), Some((text, _))) => format!("`{run_type}`: {text}"),
+                _ => "nothing".to_owned(),
+            },
+            undone,
+            answer: match answer.status {
+                200 => answer.json()["status"].as_str().unwrap_or("?").to_owned(),
+                status => format!("{status} {}", answer.error().2),
+            },
+            left: if left.is_empty() { "no rows".to_owned() } else { left.join(", ") },
         }
     }
 

@@ -122,6 +122,8 @@ impl Host {
         let (admin_listener, admin_addr) = bind("admin", config.admin).await?;
         let data_dir = config.data_dir.clone();
         let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
+        #[cfg(debug_assertions)]
+        let log = crate::log::crashing::CrashingLog::new(log);
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), tracer.clone(), runtime.clone()));

@@ -15,6 +15,8 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(debug_assertions)]
+pub(crate) mod crashing;
 pub mod local;
 pub mod memory;
 

@@ -301,15 +301,24 @@ impl TestHost {
 
     /// The lines of the log with this text in them, once there are so many.
     pub(crate) async fn lines_with(&self, text: &str, count: usize) -> Vec<String> {
+        self.lines_where(text, |line| line.contains(text), count).await
+    }
+
+    /// The lines of the log of which this holds, once there are so many; `what` they are, for a test that fails.
+    pub(crate) async fn lines_where(
+        &self,
+        what: &str,
+        holds: impl Fn(&str) -> bool,
+        count: usize,
+    ) -> Vec<String> {
         let began = Instant::now();
         loop {
             let log = self.log();
-            let lines: Vec<String> =
-                log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect();
+            let lines: Vec<String> = log.lines().filter(|line| holds(line)).map(str::to_owned).collect();
             if lines.len() >= count {
                 return lines;
             }
-            assert!(began.elapsed() < PATIENCE, "{count} lines with '{text}' do not come: {lines:#?}");
+            assert!(began.elapsed() < PATIENCE, "{count} lines with '{what}' do not come: {lines:#?}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -5,6 +5,7 @@
 
 mod approvals;
 mod bad_input;
+mod booking;
 mod cancelling;
 mod collector;
 mod commands;

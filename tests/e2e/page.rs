@@ -2,7 +2,7 @@
 //!
 //! An example is a fenced block `shell`, and what it prints is the fenced block right below it; or a line that begins with
 //! `$ `, and what it prints are the lines up to the next. In what is printed, `…` stands for anything, and white space for
-//! nothing.
+//! nothing. A block `log` shows lines that are in the host's log by then, beside others.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -31,10 +31,27 @@ pub(crate) struct Example {
 
 /// All examples of a page, by its path from the root.
 pub(crate) fn examples(page: &str) -> Vec<Example> {
-    let text = std::fs::read_to_string(workspace().join(page)).unwrap_or_else(|why| panic!("{page}: {why}"));
-    let examples = examples_of(&text);
+    let examples = examples_of(&read(page));
     assert!(!examples.is_empty(), "{page} has no examples");
     examples
+}
+
+/// Waits until the host's log has each line that the page shows of it.
+pub(crate) async fn assert_logged(page: &str, host: &TestHost) {
+    let text = read(page);
+    let lines: Vec<&str> = log_lines(&text).collect();
+    assert!(!lines.is_empty(), "{page} shows nothing of the log");
+    for line in lines {
+        host.lines_where(line, |logged| fits(line, logged), 1).await;
+    }
+}
+
+fn log_lines(text: &str) -> impl Iterator<Item = &str> {
+    blocks(text).into_iter().filter(|block| block.language == "log").flat_map(|block| block.lines)
+}
+
+fn read(page: &str) -> String {
+    std::fs::read_to_string(workspace().join(page)).unwrap_or_else(|why| panic!("{page}: {why}"))
 }
 
 fn examples_of(text: &str) -> Vec<Example> {
@@ -253,6 +270,12 @@ one
 echo two
 ```
 
+The log then has:
+
+```log
+… two
+```
+
 Like that:
 
     $ echo three
@@ -270,10 +293,11 @@ Or so.
     let expected = [
         example(2, "echo one", Some("one")),
         example(10, "echo two", None),
-        example(15, "echo three", Some("three\n\n   and on\n")),
-        example(19, "echo four", None),
+        example(21, "echo three", Some("three\n\n   and on\n")),
+        example(25, "echo four", None),
     ];
     assert_eq!(examples_of(page), expected);
+    assert_eq!(log_lines(page).collect::<Vec<_>>(), ["… two"]);
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl Crashes {
         Crashes { host: TestHost::start(setup).await, folder, tellings: 0 }
     }
 
+    /// The door for operators, which is the same however often the host dies.
+    pub(crate) fn admin(&self) -> Door {
+        self.host.admin()
+    }
+
     /// Tells a story undisturbed, then with a crash in place of each of its records; returns how many these are.
     ///
     /// `tell` gets the number of the telling, to make keys and ids of its own, and asks until it is answered:

@@ -13,6 +13,8 @@ mod config;
 mod crashes;
 mod dev;
 mod errors;
+mod fare_collection;
+mod fares;
 mod final_states;
 mod harness;
 mod holiday;

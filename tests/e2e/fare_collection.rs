@@ -1,0 +1,333 @@
+//! Fare collection: the page's commands as they stand there, and what each kind of customer ends in, wherever the host dies.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::crashes::Crashes;
+use crate::fares::{CONFIG, Row, TABLE, UNREFUNDED, notifications, order};
+use crate::final_states::Table;
+use crate::harness::{Setup, TestHost, stdout};
+use crate::http::{Answer, Door};
+use crate::ledger::{Ledger, Reply};
+use crate::page::{Reader, START, examples};
+
+const PAGE: &str = "examples/fare-collection/README.md";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_page_work_as_written() {
+    let mut host = TestHost::start(Setup::guests(&["fare-collection"])).await;
+    let mut reader = Reader::new(&host);
+    let mut lives = 1;
+    for example in examples(PAGE) {
+        match example.commands.as_str() {
+            START => {}
+            "kill -9 $(pgrep holiday-host)" => host.kill(),
+            restart if restart.starts_with(START) => {
+                let (_, variable) = restart.split_once(" --env ").expect("why else is it started again");
+                let variable = reader.run(&format!("echo {variable}"));
+                let (name, value) = variable.trim().split_once('=').expect("a variable");
+                host.setup = host.setup.clone().env(name, value);
+                host.start_again().await;
+                lives += 1;
+            }
+            _ => reader.try_out(&example).await,
+        }
+    }
+    assert_eq!(lives, 3, "both ways to settle a refund are tried");
+}
+
+/// Fares, and what the world is told of them.
+struct Office {
+    host: TestHost,
+    ledger: Ledger,
+}
+
+impl Office {
+    async fn open() -> Office {
+        Office::with(|_| Reply::Accept).await
+    }
+
+    async fn with(policy: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Office {
+        let ledger = Ledger::start(policy).await;
+        let setup = Setup::guests(&["fare-collection"]).config(CONFIG).effects(ledger.address());
+        Office { host: TestHost::start(setup).await, ledger }
+    }
+
+    async fn collect(&self, fare_id: &str, order: &Value) -> Answer {
+        self.host.ingress().post(&format!("/FareCollection/{fare_id}/run"), order).await
+    }
+
+    async fn send(&self, fare_id: &str, order: &Value) -> String {
+        self.host.ingress().send(&format!("/FareCollection/{fare_id}/run"), order).await
+    }
+
+    /// Starts a fare whose refund fails, and waits until its workflow waits for an operator.
+    async fn get_stuck(&self, fare_id: &str, customer_id: &str) -> String {
+        let run = self.send(fare_id, &order(fare_id, customer_id)).await;
+        self.until_paused(&run).await;
+        run
+    }
+
+    async fn until_paused(&self, run: &str) {
+        let stuck =
+            self.host.wait_for(run, |it| it["status"] == "paused" || it["status"] == "completed").await;
+        assert_eq!(stuck["status"], "paused", "{stuck}");
+    }
+
+    async fn resume(&self, run: &str) -> Answer {
+        stdout(&self.host.run(&["invocations", "resume", run]).await);
+        self.host.ingress().attach(run).await
+    }
+
+    /// What the ledger took of one effect, repetitions included.
+    fn count(&self, effect: &str) -> usize {
+        self.ledger.effects().iter().filter(|it| it.effect == effect).count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_customer_ends_as_in_the_table() {
+    let office = Office::open().await;
+    for row in &TABLE {
+        let fare_id = row.fare_id(1);
+        let answer = office.collect(&fare_id, &row.order(&fare_id)).await;
+        row.check_answer(&fare_id, &answer);
+        row.check(&office.host, &fare_id, &office.ledger.effects()).await;
+        let again = office.collect(&fare_id, &row.order(&fare_id)).await;
+        assert_eq!(again.error().0, 409, "a fare is collected once");
+    }
+    // Nothing crashed, so nothing was repeated.
+    let total: usize = TABLE.iter().map(|row| row.effects.len()).sum();
+    assert_eq!(office.ledger.effects().len(), total);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fare_is_collected_once_also_when_its_workflow_is_forgotten() {
+    let office = Office::open().await;
+    let run = office.send("wr_1", &order("wr_1", "3")).await;
+    office.host.ingress().attach(&run).await.ok();
+    stdout(&office.host.run(&["--yes", "invocations", "purge", &run]).await);
+    let (status, _, message) = office.collect("wr_1", &order("wr_1", "3")).await.error();
+    assert_eq!(
+        (status, message.as_str()),
+        (409, "fare 'wr_1' is completed already; a fare is collected once")
+    );
+    assert_eq!(office.count("payment.charge"), 1);
+    assert_eq!(office.host.state("fares", "wr_1").await["fare"]["fareStatus"], "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_wrong_is_refused_before_anything_is_charged() {
+    let office = Office::open().await;
+    let mut wrong = Vec::new();
+    for field in ["customerId", "fareId", "fareAmount", "cc", "expiryDate", "cvv"] {
+        let mut order = order("wr_1", "3");
+        order.as_object_mut().expect("an object").remove(field);
+        wrong.push((field, order));
+    }
+    for (field, value) in [
+        ("customerId", json!("")),
+        ("customerId", json!(3)),
+        ("fareId", json!("wr_2")),
+        ("fareAmount", json!("20")),
+        ("fareAmount", json!(20)),
+        ("fareAmount", json!("$-20.00")),
+        ("fareAmount", json!("$0.00")),
+        ("tip", json!("$1.00")),
+    ] {
+        let mut order = order("wr_1", "3");
+        order[field] = value;
+        wrong.push((field, order));
+    }
+    for (field, order) in wrong {
+        let (status, _, message) = office.collect("wr_1", &order).await.error();
+        assert_eq!(status, 400, "{order}: {message}");
+        assert!(message.contains(field), "{order}: {message}");
+        forget_run(&office.host).await;
+    }
+    assert_eq!(office.ledger.requests(), 0);
+    assert_eq!(office.host.state("fares", "wr_1").await, json!({}));
+
+    // What the provider finds wrong with a card is a refusal, and is not shown.
+    for (number, (field, value)) in
+        [("cc", "2424"), ("expiryDate", "13/22"), ("cvv", "11a")].into_iter().enumerate()
+    {
+        let fare_id = format!("card_{number}");
+        let mut order = order(&fare_id, "3");
+        order[field] = json!(value);
+        let (status, _, message) = office.collect(&fare_id, &order).await.error();
+        assert_eq!(status, 400, "{message}");
+        assert!(message.contains(field) && !message.contains(value), "{message}");
+        assert_eq!(office.host.state("fares", &fare_id).await["fare"]["fareStatus"], "failed");
+    }
+    assert_eq!((office.count("payment.charge"), office.count("payment.refund")), (0, 0));
+}
+
+/// Has the next order be taken as the first one: an order that the handler refuses uses up its workflow id.
+async fn forget_run(host: &TestHost) {
+    let page = host.admin().get("/invocations?service=FareCollection").await.ok();
+    for run in page["invocations"].as_array().expect("a page") {
+        stdout(&host.run(&["--yes", "invocations", "purge", run["id"].as_str().expect("an id")]).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_fails_waits_for_an_operator_until_the_provider_is_repaired() {
+    let mut office = Office::open().await;
+    let run = office.get_stuck("wr_1", "3_fail_credit_fail_refund").await;
+
+    // Who looks for what is stuck finds the fare, and the refund in it.
+    let listed = stdout(&office.host.run(&["invocations", "list", "--status", "paused"]).await);
+    assert!(listed.contains(&run) && listed.contains("FareCollection/wr_1/run"), "{listed}");
+    let described = stdout(&office.host.run(&["invocations", "describe", &run]).await);
+    for text in [
+        "run 'payment.refund'",
+        "call payment/refund",
+        "HH0026: failed 3 times",
+        "Forced refund transaction failure",
+    ] {
+        assert!(described.contains(text), "no '{text}' in {described}");
+    }
+    assert_eq!(office.host.state("fares", "wr_1").await["fare"]["fareStatus"], "registered");
+    assert_eq!(notifications(&office.host, "wr_1").await, Vec::<Value>::new());
+
+    // It stays like this across crashes, and when it is resumed too early.
+    office.host.kill_and_start_again().await;
+    office.until_paused(&run).await;
+    stdout(&office.host.run(&["invocations", "resume", &run]).await);
+    office.until_paused(&run).await;
+    assert_eq!(office.count("payment.refund"), 0);
+
+    office.host.kill();
+    office.host.setup = office.host.setup.clone().env("FORCED_REFUND_FAILURES", "off");
+    office.host.start_again().await;
+    let answer = office.resume(&run).await;
+    check_given_back(&office, &answer).await;
+    assert_eq!(office.count("payment.refund"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_was_settled_by_hand_is_not_made_again() {
+    let mut office = Office::open().await;
+    let run = office.get_stuck("wr_1", "3_fail_credit_fail_refund").await;
+    let charge =
+        office.ledger.effects().into_iter().find(|it| it.effect == "payment.charge").expect("it is charged");
+
+    office.host.kill();
+    office.host.setup =
+        office.host.setup.clone().env("REFUNDS_SETTLED_BY_HAND", &format!("ch_other, {}", charge.id));
+    office.host.start_again().await;
+    let answer = office.resume(&run).await;
+    check_given_back(&office, &answer).await;
+    assert_eq!(office.count("payment.refund"), 0);
+    office.host.lines_with(&format!("Refund settled by hand: {}", charge.id), 1).await;
+}
+
+/// A provider that is out of order is not taken at its word: what it denies, it may have done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_is_one_however_often_the_provider_is_asked() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let provider = Arc::clone(&is_down);
+    // The first two requests are the authorisation and the charge.
+    let policy = move |number| match number > 2 && provider.load(Ordering::Relaxed) {
+        true => Reply::AcceptAndDeny,
+        false => Reply::Accept,
+    };
+    let office = Office::with(policy).await;
+    let run = office.get_stuck("wr_1", "3_fail_credit").await;
+    let asked = office.count("payment.refund");
+    assert_eq!(asked, 4, "three times by the service, and once more by the workflow");
+
+    is_down.store(false, Ordering::Relaxed);
+    let answer = office.resume(&run).await;
+    check_given_back(&office, &answer).await;
+    let mut keys: Vec<String> = office.ledger.effects().into_iter().map(|it| it.idempotency_key).collect();
+    keys.retain(|key| key.starts_with("payment.refund/"));
+    assert_eq!(keys.len(), asked + 1);
+    keys.dedup();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+}
+
+async fn check_given_back(office: &Office, answer: &Answer) {
+    let (status, _, message) = answer.error();
+    assert_eq!((status, message.as_str()), (500, "Forced account credit transaction failure"));
+    assert_eq!(office.host.state("fares", "wr_1").await["fare"]["fareStatus"], "failed");
+    let told = notifications(&office.host, "wr_1").await;
+    assert_eq!((told.len(), &told[0]["fareStatus"]), (1, &json!("failed")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_whose_answer_never_comes_is_given_back() {
+    let policy = |number| if number == 2 { Reply::AcceptWhenReleased } else { Reply::Accept };
+    let office = Office::with(policy).await;
+    let run = office.send("wr_1", &order("wr_1", "3")).await;
+    office.ledger.arrived(2).await;
+    assert_eq!(office.count("payment.charge"), 1);
+    stdout(&office.host.run(&["invocations", "cancel", &run]).await);
+    assert_eq!(office.host.ingress().attach(&run).await.error().1, "HH0016");
+
+    let effects = office.ledger.effects();
+    let names: Vec<&str> = effects.iter().map(|it| it.effect.as_str()).collect();
+    assert_eq!(names, ["payment.authorise", "payment.charge", "payment.refund", "fares.notify_failure"]);
+    assert_eq!(effects[1].id, effects[2].id, "what was charged is given back");
+    assert_eq!(office.host.state("fares", "wr_1").await["fare"]["fareStatus"], "failed");
+    office.ledger.release();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_is_taken_whole() {
+    let office = Office::open().await;
+    for fare_id in ["wr_1", "wr_2"] {
+        office.collect(fare_id, &order(fare_id, "3")).await.ok();
+    }
+    office.collect("wr_3", &order("wr_3", "3_fail_auth")).await.error();
+    let taken = office.host.ingress().post("/notifications/fares/take", &json!("success")).await.ok();
+    let ids: Vec<&Value> = taken.as_array().expect("a queue").iter().map(|it| &it["fareId"]).collect();
+    assert_eq!(ids, ["wr_1", "wr_2"]);
+    let left = office.host.state("notifications", "fares").await;
+    assert_eq!((&left["success"], &left["failure"][0]["fareId"]), (&Value::Null, &json!("wr_3")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_fare_ends_the_same_wherever_the_host_dies() {
+    let ledger = Ledger::start(|_| Reply::Accept).await;
+    let setup = Setup::guests(&["fare-collection"]).config(CONFIG).effects(ledger.address());
+    let mut host = Crashes::start(setup).await;
+    let admin = host.admin();
+    let mut table = Table::of("fare collection");
+    for row in TABLE.iter().chain([&UNREFUNDED]) {
+        let told = host.at_every_record(
+            |door, telling| tell(door, admin.clone(), row, row.fare_id(telling)),
+            async |host, telling, answer| {
+                let fare_id = row.fare_id(telling);
+                let effects = ledger.effects();
+                row.check_answer(&fare_id, &answer);
+                row.check(host, &fare_id, &effects).await;
+                row.final_state(host, &fare_id, &answer, &effects).await
+            },
+        );
+        table.push(told.await);
+    }
+    table.check();
+}
+
+/// Collects a fare until it has ended, or waits for an operator.
+async fn tell(door: Door, admin: Door, row: &'static Row, fare_id: String) -> Answer {
+    let path = format!("/FareCollection/{fare_id}/run/send");
+    let order = row.order(&fare_id);
+    let accepted = door.insist(|| door.request(Method::POST, &path).json(&order)).await;
+    let run = accepted.ok()["invocationId"].as_str().expect("an id").to_owned();
+    if row.is_settled {
+        return door.attach(&run).await;
+    }
+    loop {
+        let seen = admin.insist(|| admin.request(Method::GET, &format!("/invocations/{run}"))).await;
+        if seen.ok()["status"] == "paused" {
+            return seen;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}

@@ -4,13 +4,13 @@
 //! test says so and is skipped.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::{Setup, TestHost, output, workspace};
+use crate::skipping::{is_insisted, is_there, say_skipped};
 
 /// What the script checks, in its order.
 const CHECKS: [&str; 16] = [
@@ -74,17 +74,7 @@ fn install() -> Option<(PathBuf, File)> {
         return Some((folder, lock));
     }
     let why = String::from_utf8_lossy(&installed.stderr);
-    assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "npm ci failed: {why}");
+    assert!(!is_insisted(), "npm ci failed: {why}");
     say_skipped(&format!("npm could not fetch the client of Restate: {why}"));
     None
-}
-
-/// Says it also where the test harness keeps what a test prints to itself.
-fn say_skipped(why: &str) {
-    writeln!(std::io::stderr(), "SKIPPED: {why}").expect("standard error is there");
-}
-
-fn is_there(program: &str) -> bool {
-    let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    version.is_ok_and(|status| status.success())
 }

@@ -216,6 +216,7 @@ impl Reader {
     pub(crate) fn run(&mut self, commands: &str) -> String {
         let commands = commands.replace("localhost:8080", &self.ingress);
         assert!(!commands.contains("localhost"), "tests stay on this machine: {commands}");
+        assert!(!commands.contains("pgrep"), "the test kills its own host, and no other: {commands}");
         tokio::task::block_in_place(|| {
             writeln!(self.stdin, "{{ {commands}\n}} </dev/null\nprintf '\\n%s\\n' '{END}'")
                 .expect("it reads");

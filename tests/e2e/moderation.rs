@@ -1,0 +1,81 @@
+//! The moderation of posts: a small HTTP server that says of each post whether somebody has looked at it.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// Whether a post is still pending, by its id and how often that was asked, counted from 1.
+type Policy = Arc<dyn Fn(&str, usize) -> bool + Send + Sync>;
+
+pub(crate) struct Moderation {
+    address: SocketAddr,
+    asked: Arc<Asked>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+/// How often each post was asked about.
+type Asked = Mutex<BTreeMap<String, usize>>;
+
+impl Moderation {
+    pub(crate) async fn start(
+        is_pending: impl Fn(&str, usize) -> bool + Send + Sync + 'static,
+    ) -> Moderation {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let asked = Arc::new(Asked::default());
+        let server = tokio::spawn(accept(listener, Arc::clone(&asked), Arc::new(is_pending)));
+        Moderation { address, asked, server }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How often this post was asked about.
+    pub(crate) fn asked(&self, post_id: &str) -> usize {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.get(post_id).copied().unwrap_or_default()
+    }
+}
+
+impl Drop for Moderation {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, asked: Arc<Asked>, is_pending: Policy) {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else { continue };
+        assert!(peer.ip().is_loopback(), "tests stay on this machine");
+        let (asked, is_pending) = (Arc::clone(&asked), Arc::clone(&is_pending));
+        let service = service_fn(move |request: hyper::Request<_>| {
+            let answer = answer(request.uri().path(), &asked, &is_pending);
+            async { Ok::<_, Infallible>(answer) }
+        });
+        tokio::spawn(async move {
+            // A host that was killed leaves its connections broken.
+            drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+        });
+    }
+}
+
+fn answer(path: &str, asked: &Asked, is_pending: &Policy) -> hyper::Response<Full<Bytes>> {
+    let post_id = path.strip_prefix("/posts/").expect("the URL of the setting, and the post");
+    let times = {
+        let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = asked.entry(post_id.to_owned()).or_default();
+        *times += 1;
+        *times
+    };
+    let status = if is_pending(post_id, times) { "pending" } else { "done" };
+    hyper::Response::new(Full::from(format!("{{\"status\": \"{status}\"}}")))
+}

@@ -30,6 +30,7 @@ mod observability;
 mod openapi;
 mod operating_page;
 mod operators;
+mod package_tracker;
 mod page;
 mod policies;
 mod replay;

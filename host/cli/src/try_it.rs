@@ -25,14 +25,25 @@ pub(crate) fn command<'a>(
 
 fn demands(revision: &Revision, handler: &Handler) -> (bool, bool, bool, usize) {
     let is_empty_object = body(handler).is_none_or(|body| body == "{}");
+    let has_demands = !is_empty_object || requires_fields(handler);
     let service = &revision.service;
-    (service.kind.is_keyed(), handler.mode == HandlerMode::Shared, !is_empty_object, service.handlers.len())
+    (service.kind.is_keyed(), handler.mode == HandlerMode::Shared, has_demands, service.handlers.len())
+}
+
+/// Whether the handler's schema does not take an empty object.
+fn requires_fields(handler: &Handler) -> bool {
+    let schema = schema(handler).unwrap_or(Value::Null);
+    schema.get("required").and_then(Value::as_array).is_some_and(|fields| !fields.is_empty())
+}
+
+fn schema(handler: &Handler) -> Option<Value> {
+    handler.input.as_ref()?.schema.as_deref().and_then(|text| serde_json::from_str(text).ok())
 }
 
 /// A body that the handler's schema may accept.
 fn body(handler: &Handler) -> Option<&'static str> {
-    let schema = handler.input.as_ref()?.schema.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    let schema: Value = schema.unwrap_or(Value::Null);
+    handler.input.as_ref()?;
+    let schema = schema(handler).unwrap_or(Value::Null);
     Some(match schema.get("type").and_then(Value::as_str) {
         Some("string") => r#""text""#,
         Some("integer" | "number") => "1",
@@ -108,6 +119,15 @@ mod tests {
         many.service.handlers.push(many.service.handlers[0].clone());
         let trips = revision("trips", ServiceKind::Service, "reserve", Some(r#"{"type":"object"}"#));
         check(&[many, trips], expect![[r#"curl localhost:8080/trips/reserve --json '{}'"#]]);
+    }
+
+    #[test]
+    fn a_service_that_takes_an_empty_object_comes_before_one_that_requires_fields() {
+        let needs = r#"{"type":"object","required":["amount"]}"#;
+        let charge = revision("payment", ServiceKind::Service, "charge", Some(needs));
+        let trips =
+            revision("trips", ServiceKind::Service, "reserve", Some(r#"{"type":"object","required":[]}"#));
+        check(&[charge, trips], expect![[r#"curl localhost:8080/trips/reserve --json '{}'"#]]);
     }
 
     #[test]

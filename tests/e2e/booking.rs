@@ -261,6 +261,32 @@ async fn a_bank_that_is_out_of_order_is_asked_until_it_takes_the_money() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trip_that_is_cancelled_while_it_pays_is_undone() {
+    // The bank has taken the money and does not answer: nobody can tell whether it has.
+    let reply = |number| if number == 3 { Reply::AcceptWhenReleased } else { Reply::Accept };
+    let ledger = Ledger::start(reply).await;
+    let host = TestHost::start(Setup::guests(&["booking"]).effects(ledger.address())).await;
+    let run = host.ingress().send(&run_of("trip124"), &TABLE[0].body()).await;
+    ledger.arrived(3).await;
+    host.admin().patch(&format!("/invocations/{run}/cancel")).await.ok();
+    assert_eq!(host.ingress().attach(&run).await.error().0, 409);
+    let effects = ledger.effects();
+    let names: Vec<&str> = effects.iter().map(|it| it.effect.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "flights.reserve",
+            "cars.reserve",
+            "payments.charge",
+            "payments.refund",
+            "cars.cancel",
+            "flights.cancel"
+        ]
+    );
+    assert_eq!(effects[2].id, effects[3].id, "what was charged is refunded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trip_is_booked_once_and_only_from_all_that_it_needs() {
     let ledger = Ledger::start(|_| Reply::Accept).await;
     let host = TestHost::start(Setup::guests(&["booking"]).effects(ledger.address())).await;

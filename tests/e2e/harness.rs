@@ -34,6 +34,14 @@ pub(crate) fn holiday_host() -> Command {
     command
 }
 
+/// A client of the examples, which lies beside the binary. A cargo that only builds this test does not build it; nor may
+/// the test, because a cargo inside of cargo takes much for changed that is not.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_BIN_EXE_holiday-host")).with_file_name("examples").join(name);
+    assert!(file.exists(), "there is no {}; build it with: cargo build --example {name}", file.display());
+    file
+}
+
 pub(crate) fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

@@ -13,6 +13,7 @@ mod commands;
 mod config;
 mod crashes;
 mod dev;
+mod durable_promise;
 mod errors;
 mod fare_collection;
 mod fares;

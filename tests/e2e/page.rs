@@ -187,8 +187,11 @@ impl Reader {
         std::fs::create_dir_all(&programs).expect("a temporary folder");
         let binary = env!("CARGO_BIN_EXE_holiday-host");
         write_program(&programs.join("holiday-host"), &format!("exec '{binary}' \"$@\""));
-        // `cargo run --release -- …`
-        write_program(&programs.join("cargo"), &format!("shift 3; exec '{binary}' \"$@\""));
+        // `cargo run --release --example …` and `cargo run --release -- …`
+        let examples = Path::new(binary).with_file_name("examples");
+        let example =
+            format!("[ \"$3\" != --example ] || {{ shift 3; exec '{}'/\"$@\"; }}", examples.display());
+        write_program(&programs.join("cargo"), &format!("{example}; shift 3; exec '{binary}' \"$@\""));
         std::fs::write(folder.join(".curlrc"), "silent\n").expect("a temporary file");
 
         let mut path = vec![programs];

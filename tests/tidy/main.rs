@@ -6,6 +6,7 @@
 mod bounds;
 mod documents;
 mod errors;
+mod originals;
 mod sources;
 mod text;
 mod tree;
@@ -138,4 +139,14 @@ fn the_probe_uses_the_whole_sdk() {
 #[test]
 fn the_probe_sets_every_policy() {
     check(vocabulary::the_probe_sets_every_policy);
+}
+
+#[test]
+fn our_numbers_are_true() {
+    check(originals::our_numbers_are_true);
+}
+
+#[test]
+fn defects_have_tests() {
+    check(originals::defects_have_tests);
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const NOT_OURS: [&str; 6] = [".git", "target", "node_modules", ".holiday", "data", "deps"];
 
 /// What is read: text that people write.
-const EXTENSIONS: [&str; 8] = ["rs", "md", "toml", "wit", "json", "txt", "sh", "yml"];
+const EXTENSIONS: [&str; 13] =
+    ["rs", "md", "toml", "wit", "json", "txt", "sh", "yml", "yaml", "js", "mjs", "ts", "py"];
 
 /// Files without an extension that people write.
 const NAMES: [&str; 4] = ["run", ".gitignore", "LICENSE-MIT", "LICENSE-APACHE"];
@@ -59,6 +60,11 @@ impl Tree {
     pub(crate) fn file(&self, path: &str) -> &File {
         let found = self.files.iter().find(|file| file.path == path);
         found.unwrap_or_else(|| panic!("{path} is missing; it belongs to the project"))
+    }
+
+    /// Replaces a file of the project.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.root.join(path), text).unwrap_or_else(|error| panic!("{path}: {error}"));
     }
 
     /// Whether a path from the root names a file or folder.

@@ -44,6 +44,8 @@ pub(crate) enum Verdict {
         code: &'static str,
         message: &'static str,
     },
+    /// Answers with this instead.
+    Answer(&'static str),
     /// Does as it is told, and answers with status 503.
     ForwardAndDeny,
     /// Does as it is told, and answers when the test says so, or never.
@@ -319,9 +321,14 @@ async fn answer(request: hyper::Request<Incoming>, behind: Arc<Behind>) -> Resul
     };
     let released = behind.seen.released.notified();
     let verdict = (behind.policy)(&call);
-    if let Verdict::Refuse { status, code, message } = verdict {
+    let instead = match verdict {
+        Verdict::Refuse { status, code, message } => Some(error(&head.headers, status, code, message)),
+        Verdict::Answer(body) => Some(Response::new(Full::from(body))),
+        Verdict::Forward | Verdict::ForwardAndDeny | Verdict::ForwardAndHold => None,
+    };
+    if let Some(response) = instead {
         behind.seen.arrived.notify_waiters();
-        return Ok(error(&head.headers, status, code, message));
+        return Ok(response);
     }
     let response = forward(&head, body, behind.moto).await;
     behind.seen.arrived.notify_waiters();
@@ -330,7 +337,7 @@ async fn answer(request: hyper::Request<Incoming>, behind: Arc<Behind>) -> Resul
             return Ok(error(&head.headers, 503, "ServiceUnavailable", "it was done, but who is to know"));
         }
         Verdict::ForwardAndHold => released.await,
-        Verdict::Forward | Verdict::Refuse { .. } => {}
+        Verdict::Forward | Verdict::Answer(_) | Verdict::Refuse { .. } => {}
     }
     Ok(response)
 }

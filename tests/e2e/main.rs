@@ -4,6 +4,7 @@
 //! `HOLIDAY_SEED` repeats a run of the kill test, `HOLIDAY_TRIPS` and `HOLIDAY_SLEEPERS` set its size.
 
 mod approvals;
+mod athena;
 mod bad_input;
 mod booking;
 mod cancelling;

@@ -2,6 +2,7 @@
 //!
 //! The object `internal` works on the query beside it, and completes the awakeable that `query` waits for.
 
+mod athena;
 mod simulation;
 
 use holiday_sdk::{Context, Error, ObjectContext};
@@ -74,8 +75,23 @@ impl Internal {
     }
 }
 
+/// A query that was started. Where is decided once: variables may be others when the host is started again.
+#[derive(Debug, Serialize, Deserialize)]
+enum Started {
+    Athena { execution_id: String },
+    Simulation { duration_ms: u64 },
+}
+
 async fn execute(ctx: Context, id: &str, query: &Query) -> Result<Value, Error> {
     let sql = query.query.as_deref().unwrap_or("SELECT 1");
     println!("Starting query: {sql} with id: {id}");
-    simulation::execute(ctx).await
+    let started = ctx.run("start the query", async || match athena::start(id, sql).await? {
+        Some(execution_id) => Ok(Started::Athena { execution_id }),
+        None => Ok(Started::Simulation { duration_ms: simulation::start()? }),
+    });
+    let result = match started.await? {
+        Started::Athena { execution_id } => athena::finish(ctx, &execution_id).await,
+        Started::Simulation { duration_ms } => simulation::finish(ctx, duration_ms).await,
+    };
+    Ok(result?)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::cloud::{Call, Cloud, Verdict};
 use crate::crashes::Crashes;
 use crate::fares::{CONFIG, Row, TABLE, UNREFUNDED, notifications, order};
 use crate::final_states::Table;
@@ -331,3 +332,61 @@ async fn tell(door: Door, admin: Door, row: &'static Row, fare_id: String) -> An
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fare_is_published_to_the_topic_of_its_queue() {
+    let refuse = |call: &Call| call.body.contains("wr_unpublished").then_some(GONE);
+    let Some(cloud) = Cloud::start(move |call| refuse(call).unwrap_or(Verdict::Forward)).await else {
+        return;
+    };
+    let topics = cloud
+        .python(
+            "sns = boto3.client('sns'); sqs = boto3.client('sqs'); made = {}
+for name in ['success', 'failure']:
+    queue = sqs.create_queue(QueueName=name)['QueueUrl']
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=['QueueArn'])['Attributes']['QueueArn']
+    made[name] = sns.create_topic(Name=name)['TopicArn']
+    sns.subscribe(TopicArn=made[name], Protocol='sqs', Endpoint=arn)
+print(json.dumps(made))",
+        )
+        .await;
+    let topic = |name: &str| topics[name].as_str().expect("an ARN").to_owned();
+    let setup = Setup::guests(&["fare-collection"]).config(CONFIG).cloud(&cloud);
+    let setup = setup.env("SUCCESS_TOPIC", &topic("success")).env("FAILURE_TOPIC", &topic("failure"));
+    let ledger = Ledger::start(|_| Reply::Accept).await;
+    let office = Office { host: TestHost::start(setup).await, ledger };
+    for row in &TABLE[..2] {
+        row.check_answer(
+            &row.fare_id(1),
+            &office.collect(&row.fare_id(1), &row.order(&row.fare_id(1))).await,
+        );
+    }
+    // A topic that is gone neither fails nor holds up a fare.
+    office.collect("wr_unpublished", &order("wr_unpublished", "3")).await.ok();
+    office
+        .host
+        .lines_with("The notification about wr_unpublished was not published: sns Publish: NotFound", 1)
+        .await;
+
+    let received = cloud
+        .python(
+            "sqs = boto3.client('sqs'); got = {}
+for name in ['success', 'failure']:
+    queue = sqs.get_queue_url(QueueName=name)['QueueUrl']
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get('Messages', [])
+    got[name] = [json.loads(json.loads(it['Body'])['Message']) for it in messages]
+print(json.dumps(got))",
+        )
+        .await;
+    for (row, queue) in TABLE.iter().zip(["success", "failure"]) {
+        assert_eq!(received[queue], json!(notifications(&office.host, &row.fare_id(1)).await), "{queue}");
+    }
+    assert_eq!(
+        notifications(&office.host, "wr_unpublished").await.len(),
+        1,
+        "it is in the queue all the same"
+    );
+}
+
+/// What SNS says of a topic that somebody has deleted.
+const GONE: Verdict = Verdict::Refuse { status: 404, code: "NotFound", message: "Topic does not exist" };

@@ -1,9 +1,13 @@
-//! The object `notifications`: who wants to know how fares have ended finds it here, in two queues.
+//! The object `notifications`: who wants to know how fares have ended finds it here, in two queues; and in topics of
+//! Amazon SNS, if `SUCCESS_TOPIC` and `FAILURE_TOPIC` name them.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use aws::Aws;
+use aws::sns::Publish;
 use effects::Subject;
-use holiday_sdk::{Error, ObjectContext};
+use holiday_sdk::{Context, Error, ObjectContext, RetryPolicy, TerminalError, config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +43,14 @@ impl Queue {
             Queue::Failure => "failure",
         }
     }
+
+    /// Which variable names its topic.
+    fn topic_variable(self) -> &'static str {
+        match self {
+            Queue::Success => "SUCCESS_TOPIC",
+            Queue::Failure => "FAILURE_TOPIC",
+        }
+    }
 }
 
 pub(crate) struct Notifications;
@@ -55,6 +67,7 @@ impl Notifications {
         };
         let fare_id = &notification.fare.fare_id;
         effects::apply(**ctx, effect, Subject { about: fare_id, id: fare_id }).await?;
+        publish(**ctx, queue, &notification).await?;
         let mut waiting: VecDeque<Notification> = ctx.get(queue.name())?.unwrap_or_default();
         waiting.push_back(notification);
         while waiting.len() > QUEUE_LENGTH_MAX
@@ -70,5 +83,36 @@ impl Notifications {
         let waiting = ctx.get(queue.name())?.unwrap_or_default();
         ctx.clear(queue.name());
         Ok(waiting)
+    }
+}
+
+/// Publishes to the topic of a queue, if it has one. A topic that cannot be reached does not hold up what comes after: the
+/// notification is in the queue.
+async fn publish(ctx: Context, queue: Queue, notification: &Notification) -> Result<(), TerminalError> {
+    let step = ctx.run("sns.publish", async || {
+        let topic = config(queue.topic_variable()).filter(|topic| !topic.is_empty());
+        let Some(topic) = topic else { return Ok(()) };
+        let message = serde_json::to_string(notification)?;
+        let is_ordered = topic.ends_with(".fifo");
+        let message = Publish {
+            topic_arn: &topic,
+            message: &message,
+            // A repeated message is the same one.
+            message_group_id: is_ordered.then_some("fares"),
+            message_deduplication_id: is_ordered.then_some(notification.fare.fare_id.as_str()),
+            ..Publish::default()
+        };
+        Aws::from_config()?.sns().publish(&message).await?;
+        Ok(())
+    });
+    let policy =
+        RetryPolicy::exponential(Duration::from_millis(100), 2.0).max_interval(Duration::from_secs(5));
+    match step.retry(policy.max_attempts(10)).await {
+        Err(error) if !error.is_cancelled() => {
+            let fare_id = &notification.fare.fare_id;
+            eprintln!("The notification about {fare_id} was not published: {error}");
+            Ok(())
+        }
+        published => published,
     }
 }

@@ -35,6 +35,7 @@ mod operators;
 mod package_tracker;
 mod page;
 mod policies;
+mod provisioning;
 mod replay;
 mod secrets;
 mod shutdown;

@@ -1,6 +1,6 @@
 //! CloudWatch Logs: groups of logs and how long they are kept.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::protocol::Nothing;
 use crate::{Aws, AwsError, JsonService};
@@ -11,6 +11,25 @@ const LOGS: JsonService = JsonService { name: "logs", target: "Logs_20140328", p
 #[serde(rename_all = "camelCase")]
 struct LogGroup<'a> {
     log_group_name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DescribeLogGroups<'a> {
+    log_group_name_prefix: &'a str,
+    limit: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogGroups {
+    log_groups: Vec<FoundLogGroup>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FoundLogGroup {
+    log_group_name: String,
 }
 
 #[derive(Serialize)]
@@ -36,6 +55,14 @@ impl Logs<'_> {
     pub async fn create_log_group(self, log_group_name: &str) -> Result<(), AwsError> {
         let input = LogGroup { log_group_name };
         self.0.json::<_, Nothing>(&LOGS, "CreateLogGroup", &input).await.map(drop)
+    }
+
+    /// Tells whether there is a group of this name.
+    pub async fn has_log_group(self, log_group_name: &str) -> Result<bool, AwsError> {
+        // In the order of their names, so that this one would come first.
+        let input = DescribeLogGroups { log_group_name_prefix: log_group_name, limit: 1 };
+        let page: LogGroups = self.0.json(&LOGS, "DescribeLogGroups", &input).await?;
+        Ok(page.log_groups.iter().any(|group| group.log_group_name == log_group_name))
     }
 
     /// Says for how many days a group keeps its logs. AWS takes certain numbers only, such as 1, 3, 5, 7, 14 and 30.

@@ -8,10 +8,10 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
-use super::directory::{essence, is_json};
 use super::error::Error;
 use super::path::Completion;
 use super::{Ingress, input};
+use crate::media::{essence, is_json};
 
 /// The code of the failure that a handler sees when it is rejected.
 const REJECTED: u16 = 500;

@@ -18,6 +18,7 @@ use super::error::Error;
 use super::path::{Address, Form};
 use super::schema::Shape;
 use crate::driver::Catalog;
+use crate::media::is_json;
 use crate::schema::Schema;
 
 #[derive(Debug)]
@@ -174,19 +175,6 @@ impl Output {
     }
 }
 
-/// The type and subtype of a content type, without its parameters.
-pub(super) fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
-}
-
-pub(super) fn is_json(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    let suffix = essence.len().checked_sub("+json".len()).and_then(|at| essence.get(at..));
-    essence.eq_ignore_ascii_case("application/json")
-        || essence.eq_ignore_ascii_case("text/json")
-        || suffix.is_some_and(|it| it.eq_ignore_ascii_case("+json"))
-}
-
 /// Takes the segments after the service apart: key, handler, and whether the caller does not wait.
 ///
 /// `/cart/add/send` sends to `add` with its key in an envelope, unless `send` is a handler of `cart`.
@@ -276,18 +264,6 @@ impl Directories {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_has_many_names() {
-        for name in
-            ["application/json", "Application/JSON; charset=utf-8", "application/problem+json", "text/json"]
-        {
-            assert!(is_json(name), "{name}");
-        }
-        for name in ["", "json", "text/plain", "application/jsonp", "+jso"] {
-            assert!(!is_json(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_name_is_suggested_if_it_is_near() {

@@ -12,10 +12,11 @@ use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use super::Ingress;
-use super::directory::{Destination, Input, essence};
+use super::directory::{Destination, Input};
 use super::envelope::{self, Opened};
 use super::error::Error;
 use super::schema::Shape;
+use crate::media::{essence, is_json};
 use crate::schema::{CHECK_STEPS_MAX, Verdict};
 
 /// What a handler that takes no body may be sent all the same: what clients write who always send one.
@@ -170,7 +171,7 @@ fn check_content_type(destination: Destination<'_>, input: &Input, headers: &Hea
 fn is_taken(input: &Input, given: &str) -> bool {
     let (given, taken) = (essence(given), essence(&input.content_type));
     let range = taken.strip_suffix("/*");
-    input.is_json && super::directory::is_json(given)
+    input.is_json && is_json(given)
         || given.eq_ignore_ascii_case(taken)
         || range.is_some_and(|it| {
             it == "*" || given.split('/').next().is_some_and(|main| main.eq_ignore_ascii_case(it))

@@ -12,8 +12,9 @@ use holiday_core::error::ErrorCode;
 use holiday_core::id::Seq;
 use holiday_core::state::State;
 
-use super::data_file::{DataFile, sync_dir};
+use super::data_file::DataFile;
 use super::{LOG_CACHE_BYTES, Overlay, STATE_CACHE_BYTES, VERIFIED_AT_OPEN_BYTES_MAX};
+use crate::durable::sync_dir;
 use crate::log::{Extent, LocalLog};
 
 /// An open data directory.

@@ -7,13 +7,14 @@ use std::any::Any;
 use std::fs::{self, File};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use holiday_core::state::StoreError;
 use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 
 use super::OpenError;
 use super::rehearsal::Rehearsal;
+use crate::durable::sync_dir;
 use crate::log::LogError;
 
 /// The format of `log.redb` and `state.redb`: which tables they have and what is in them. Values carry a
@@ -130,13 +131,6 @@ pub(super) fn write_format(db: &Database, version: u32) -> Result<(), redb::Erro
     let transaction = db.begin_write()?;
     transaction.open_table(META)?.insert(FORMAT_VERSION_KEY, version)?;
     Ok(transaction.commit()?)
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    // The parent of a relative path with one component is the empty path.
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> String {

@@ -7,21 +7,18 @@
 //!   file may be lost at any time; it is made again from the component.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use holiday_core::id::{DeploymentId, Digest};
 use sha2::{Digest as _, Sha256};
 
 use super::error::ComponentError;
+use crate::durable;
 
 /// Bytes of the SHA-256 that ends a file of machine code.
 const CHECKSUM_BYTES: usize = 32;
-
-/// How the name of a file ends that is being written.
-const TEMPORARY: &str = ".tmp";
 
 #[derive(Clone, Debug)]
 pub(super) struct Files {
@@ -48,7 +45,7 @@ impl Files {
         if fs::read(&path).is_ok_and(|kept| kept == bytes) {
             return Ok(());
         }
-        write_durably(&path, &[bytes]).map_err(storage(&path, "written"))
+        durable::write(&path, &[bytes], durable::USUAL).map_err(storage(&path, "written"))
     }
 
     /// Finds the component of a deployment, whose id is the beginning of the digest.
@@ -81,7 +78,7 @@ impl Files {
             let is_code = name.ends_with(".cwasm");
             let component = name.split_once('.').map(|(digest, _)| self.dir.join(format!("{digest}.wasm")));
             let is_orphan = is_code && component.is_some_and(|component| !component.exists());
-            if name.ends_with(TEMPORARY) || is_orphan {
+            if name.ends_with(durable::TEMPORARY) || is_orphan {
                 fs::remove_file(&path).map_err(storage(&path, "removed"))?;
             }
         }
@@ -118,7 +115,8 @@ impl Files {
         for stale in self.codes(digest).filter(|other| *other != path) {
             fs::remove_file(&stale).map_err(storage(&stale, "removed"))?;
         }
-        write_durably(&path, &[code, &Sha256::digest(code)]).map_err(storage(&path, "written"))
+        durable::write(&path, &[code, &Sha256::digest(code)], durable::USUAL)
+            .map_err(storage(&path, "written"))
     }
 
     /// Reads the machine code of a component, if it is there and whole.
@@ -141,23 +139,6 @@ impl Files {
                 name.starts_with(&prefix) && name.ends_with(".cwasm")
             },
         )
-    }
-}
-
-/// Writes a file so that after a crash it is there whole, or as it was before.
-fn write_durably(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
-    // Two may write the same component at the same time.
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let temporary = path.with_extension(format!("{}{TEMPORARY}", WRITTEN.fetch_add(1, Ordering::Relaxed)));
-    let mut file = File::create(&temporary)?;
-    for part in parts {
-        file.write_all(part)?;
-    }
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    match path.parent() {
-        Some(dir) => File::open(dir)?.sync_all(),
-        None => Ok(()),
     }
 }
 

@@ -37,6 +37,7 @@ mod page;
 mod policies;
 mod provisioning;
 mod replay;
+mod sealing;
 mod secrets;
 mod shutdown;
 mod skipping;

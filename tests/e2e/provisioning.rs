@@ -189,7 +189,7 @@ async fn a_function_is_made_changed_and_deleted() {
     assert_eq!(left(&world.cloud, "f").await, [""; 0]);
     assert_eq!(world.host.state("functions", "f").await, json!({}));
     assert_eq!(world.host.ingress().post_empty("/provisioning/listFunctions").await.ok(), json!([]));
-    assert_nowhere(&world.host, &[ACCESS_KEY_ID, SECRET_ACCESS_KEY]);
+    assert_nowhere(&world.host, &[ACCESS_KEY_ID, SECRET_ACCESS_KEY]).await;
 }
 
 const SEEN_BY_ANOTHER_CLIENT: &str = r#"

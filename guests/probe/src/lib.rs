@@ -7,6 +7,7 @@ mod hostile;
 mod inputs;
 mod object;
 mod policies;
+mod sealing;
 mod service;
 mod together;
 mod vocabulary;
@@ -21,6 +22,9 @@ holiday_sdk::export!(
     gate::Gate,
     clients::Clients,
     clients::QueryWork,
+    sealing::Sealing,
+    sealing::SealingObject,
+    sealing::SealingWorkflow,
     vocabulary::Vocabulary,
     vocabulary::keyed::VocabularyObject,
     vocabulary::keyed::VocabularyWorkflow

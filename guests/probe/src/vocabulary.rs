@@ -21,6 +21,7 @@
 //! | `Vocabulary/together` | `select`, `race`, `join_all`, `Either`, `DurableExt::timeout` |
 //! | `Vocabulary/cancelling` | `Context::shielded` |
 //! | `Vocabulary/sagas` | `Saga::new`, `Saga::compensate`, `Saga::step`, `Saga::undo`, `Saga::settle`, `Undone` |
+//! | `Sealing/reveal` | `Sealed::reveal` |
 //! | `VocabularyObject/state` | `object`, `SharedContext::key`, `SharedContext::get`, `SharedContext::state_keys`, `ObjectContext::set`, `ObjectContext::clear`, `ObjectContext::clear_all` |
 //! | `VocabularyWorkflow/run` | `workflow`, `WorkflowContext::promise`, `SharedWorkflowContext::promise`, `Promise::get`, `Promise::peek`, `Promise::resolve`, `Promise::reject` |
 

@@ -6,8 +6,8 @@
 pub(crate) use crate::bindings::context::{
     Pending, Pollable, Ready, RunStep, RunToken, attach, awakeable, call, cancel, clear_all_state,
     clear_state, complete_awakeable, finish_run, get_state, invocation_info, output, promise_complete,
-    promise_get, promise_peek, random_seed, run, send, send_signal, set_state, signal, sleep, state_keys,
-    wait,
+    promise_get, promise_peek, random_seed, reveal, run, send, send_signal, set_state, signal, sleep,
+    state_keys, wait,
 };
 
 #[cfg(not(target_family = "wasm"))]
@@ -16,6 +16,6 @@ pub(crate) mod fake;
 pub(crate) use fake::{
     Pending, Pollable, Ready, RunStep, RunToken, attach, awakeable, call, cancel, clear_all_state,
     clear_state, complete_awakeable, finish_run, get_state, invocation_info, output, promise_complete,
-    promise_get, promise_peek, random_seed, run, send, send_signal, set_state, signal, sleep, state_keys,
-    wait,
+    promise_get, promise_peek, random_seed, reveal, run, send, send_signal, set_state, signal, sleep,
+    state_keys, wait,
 };

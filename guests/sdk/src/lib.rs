@@ -78,6 +78,7 @@ mod promise;
 mod random;
 mod run;
 mod saga;
+mod sealed;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -101,6 +102,7 @@ pub use promise::Promise;
 pub use random::Random;
 pub use run::{RetryPolicy, Run};
 pub use saga::{Saga, Undone};
+pub use sealed::Sealed;
 pub use service::Service;
 
 pub use rand_core;

@@ -108,6 +108,9 @@ error_codes! {
     HandlerLost = "HH0076", "a service would lose what its callers rely on";
     TooManyPending = "HH0079", "an invocation waits for too much at a time";
     ForeignPage = "HH0080", "a web page of somebody else";
+    RevealOutsideRun = "HH0081", "a sealed text was revealed outside a run step";
+    SealKeyMissing = "HH0082", "the key of sealed texts is missing";
+    SealBroken = "HH0083", "a sealed text is broken";
 }
 
 impl ErrorCode {
@@ -116,6 +119,11 @@ impl ErrorCode {
         let digits = text.get(..2).filter(|prefix| prefix.eq_ignore_ascii_case("hh")).and(text.get(2..))?;
         let number: u16 = digits.parse().ok()?;
         ErrorCode::ALL.iter().copied().find(|code| code.as_str() == format!("HH{number:04}"))
+    }
+
+    /// Whether trying again is of no use before an operator has done something.
+    pub const fn awaits_operator(self) -> bool {
+        matches!(self, ErrorCode::SealKeyMissing)
     }
 
     /// The code a message begins with, as in `HH0007: …`.

@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::registrar::Registrar;
 use crate::registrar::Terms;
 pub use crate::registrar::{Change, Progress, Registered};
+use crate::seal::{self, Sealer};
 use crate::secret::Secret;
 use crate::store::{DataDir, OpenError};
 use crate::takeover::Loss;
@@ -42,6 +43,8 @@ pub const REQUEST_GRACE: Duration = Duration::from_secs(3);
 pub enum HostError {
     #[error(transparent)]
     DataDir(#[from] OpenError),
+    #[error(transparent)]
+    SealKeys(#[from] seal::OpenError),
     #[error(transparent)]
     Components(#[from] wasm::OpenError),
     #[error("{}{error}", path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default())]
@@ -70,6 +73,7 @@ impl HostError {
     pub fn code(&self) -> ErrorCode {
         match self {
             HostError::DataDir(error) => error.code(),
+            HostError::SealKeys(error) => error.code(),
             HostError::Components(error) => error.code(),
             HostError::Component { error, .. } => error.code(),
             HostError::Unreadable { .. } => ErrorCode::FileUnreadable,
@@ -116,6 +120,7 @@ impl Host {
     /// Opens the data directory, recovers what is in it, and opens both doors.
     pub async fn start(config: Config) -> Result<Host, HostError> {
         let metrics = Metrics::new(config.data_dir.clone());
+        let seal_keys = config.seal_keys()?;
         let wasm_config = wasm_config(&config, metrics.clone())?;
         let (tracer, export) = telemetry::start(&config.telemetry, &metrics)?;
         let (ingress_listener, ingress_addr) = bind("ingress", config.ingress).await?;
@@ -124,6 +129,9 @@ impl Host {
         let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
         #[cfg(debug_assertions)]
         let log = crate::log::crashing::CrashingLog::new(log);
+        let data_dir = config.data_dir.clone();
+        let sealer = blocking(move || Sealer::open(&data_dir, seal_keys)).await?;
+        let wasm_config = WasmConfig { sealer: sealer.clone(), ..wasm_config };
         let components = Arc::new(Components::open(&config.data_dir, wasm_config)?);
         let runtime = tokio::runtime::Handle::current();
         let invoker = Arc::new(WasmInvoker::new(Arc::clone(&components), tracer.clone(), runtime.clone()));
@@ -151,8 +159,8 @@ impl Host {
             is_local: admin_addr.ip().is_loopback(),
             metrics: metrics.clone(),
         };
-        let callers =
-            ingress::router(handle.clone(), ingress_config(&config.limits), metrics.clone(), tracer);
+        let ingress_config = ingress_config(&config.limits);
+        let callers = ingress::router(handle.clone(), ingress_config, sealer, metrics.clone(), tracer);
         let door = DoorConfig { connections_max: config.limits.connections, ..DoorConfig::default() };
         let doors = vec![
             open(ingress_listener, callers, door.clone(), stops.clone()),

@@ -18,6 +18,7 @@ mod openapi;
 pub mod policy;
 pub mod registrar;
 mod schema;
+pub mod seal;
 pub mod secret;
 pub mod store;
 pub mod takeover;

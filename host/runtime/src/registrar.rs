@@ -218,6 +218,7 @@ impl From<HostError> for RegisterError {
             HostError::Handle(HandleError::Refused(refusal)) => refusal.status(),
             HostError::Handle(HandleError::Stopped) => 503,
             HostError::DataDir(_)
+            | HostError::SealKeys(_)
             | HostError::Components(_)
             | HostError::Address { .. }
             | HostError::AllowedHosts(_)

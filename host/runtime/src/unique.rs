@@ -13,13 +13,13 @@ pub struct Unique {
 /// Says why there is no new invocation.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the operating system gives no random numbers: {0}")]
-pub struct NoRandomness(getrandom::Error);
+pub struct NoRandomness(#[from] getrandom::Error);
 
 impl Unique {
     pub fn draw() -> Result<Self, NoRandomness> {
         let mut unique = Unique { id: [0; 16], seed: Seed([0; 32]) };
-        getrandom::fill(&mut unique.id).map_err(NoRandomness)?;
-        getrandom::fill(&mut unique.seed.0).map_err(NoRandomness)?;
+        getrandom::fill(&mut unique.id)?;
+        getrandom::fill(&mut unique.seed.0)?;
         Ok(unique)
     }
 

@@ -24,6 +24,8 @@ struct Host {
     trace: Vec<String>,
     state: BTreeMap<String, Vec<u8>>,
     awakeables: u8,
+    /// Steps whose closures are being executed.
+    executing: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +50,12 @@ pub(crate) struct Pending {
 #[derive(Debug)]
 pub(crate) struct RunToken {
     name: String,
+}
+
+impl Drop for RunToken {
+    fn drop(&mut self) {
+        host(|host| host.executing -= 1);
+    }
 }
 
 #[derive(Debug)]
@@ -193,7 +201,10 @@ pub(crate) fn run(name: &str, retry: Option<RetryPolicy>) -> RunStep {
         host.asked(format!("{name}{policy}"));
         match host.position(&name) {
             Some(_) => RunStep::Replayed(Pending { name }),
-            None => RunStep::Execute(RunToken { name }),
+            None => {
+                host.executing += 1;
+                RunStep::Execute(RunToken { name })
+            }
         }
     })
 }
@@ -212,7 +223,8 @@ fn policy(retry: &RetryPolicy) -> String {
 
 /// Records the outcome ahead of all that the script has for later; a retryable one is left unanswered.
 pub(crate) fn finish_run(token: RunToken, outcome: &RunOutcome) -> Pending {
-    let name = token.name;
+    let name = token.name.clone();
+    drop(token);
     let answer = match outcome {
         RunOutcome::Success(value) => Some(Answer::Success(value.clone())),
         RunOutcome::Terminal(failure) => Some(Answer::Failure(failure.clone())),
@@ -314,6 +326,16 @@ pub(crate) fn clear_all_state() {
 
 pub(crate) fn state_keys() -> Vec<String> {
     host(|host| host.state.keys().cloned().collect())
+}
+
+/// `sealed:v1:` and the plain text, here; one that is `broken` was changed.
+pub(crate) fn reveal(text: &str) -> Result<String, Failure> {
+    let failed = |message: &str| Err(Failure { code: 500, message: message.into() });
+    match text.strip_prefix("sealed:v1:") {
+        _ if host(|host| host.executing) == 0 => failed("HH0081: outside"),
+        Some("broken") => failed("HH0083: broken"),
+        plain => Ok(plain.unwrap_or(text).into()),
+    }
 }
 
 pub(crate) fn random_seed() -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use super::{Cx, catalog, command, completion, object, restart};
 use crate::effect::Effect;
+use crate::error::ErrorCode;
 use crate::event::{End, Fail, Suspend};
 use crate::id::{AttemptId, DeploymentId, InvocationId};
 use crate::invocation::{
@@ -143,7 +144,8 @@ pub(super) fn end<K: Kv>(cx: &mut Cx<'_, K>, it: &End) -> Result<(), StoreError>
     completion::complete(cx, &it.attempt.invocation, lifecycle, it.outcome.clone())
 }
 
-/// An attempt failed: the next one comes after a while, or an operator is asked.
+/// An attempt failed: the next one comes after a while, or an operator is asked. Who is asked at once where nobody else
+/// can help, whatever the policy says: the invocation must not end of what can be put right.
 pub(super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &Fail) -> Result<(), StoreError> {
     let Some(mut lifecycle) = cx.current(it.attempt)? else { return Ok(()) };
     let id = &it.attempt.invocation;
@@ -151,7 +153,11 @@ pub(super) fn fail<K: Kv>(cx: &mut Cx<'_, K>, it: &Fail) -> Result<(), StoreErro
     let first_at = before.as_ref().map_or(cx.at, |failures| failures.first_at);
     let count = before.map_or(0, |failures| failures.count) + 1;
     lifecycle.failures = Some(Failures { count, first_at, last_message: it.message.clone() });
-    lifecycle.status = match cx.invocation(id)?.policy.retry.after(count, cx.at.millis_since(first_at)) {
+    let decision = match ErrorCode::of_message(&it.message).is_some_and(ErrorCode::awaits_operator) {
+        true => Decision::Exhausted(Exhausted::Pause),
+        false => cx.invocation(id)?.policy.retry.after(count, cx.at.millis_since(first_at)),
+    };
+    lifecycle.status = match decision {
         Decision::RetryAfter { delay_ms } => {
             let until = cx.at.plus_millis(delay_ms);
             cx.state.put_timer(until, id, Timer::Attempt)?;

@@ -164,3 +164,31 @@ fn what_was_printed_before_a_suspension_is_not_printed_again() {
         "#]],
     );
 }
+
+/// Whatever its policy allows: nothing but an operator can help.
+#[test]
+fn one_that_awaits_an_operator_is_paused_at_once() {
+    check(
+        "
+            invoke a frail/go
+            a breaks HH0082: no such key
+            pass 100000
+            resume a
+            a breaks HH0022: a trap
+        ",
+        expect![[r#"
+            invoke a frail/go
+                start a#1
+                accept a
+                a is running
+            a breaks HH0082: no such key
+                a is paused: attempt failed 1 times, last with: HH0082: no such key
+            pass 100000
+            resume a
+                start a#2
+                a is running
+            a breaks HH0022: a trap
+                a is backing off until 100100 ms
+        "#]],
+    );
+}

@@ -22,6 +22,7 @@ use crate::driver::{Handle, Rehearsal, RehearsalError};
 use crate::ingress::harness::{self, Host};
 use crate::ingress::{self, IngressConfig};
 use crate::metrics::Metrics;
+use crate::seal::Sealer;
 use crate::telemetry::Tracer;
 
 /// Remembers what it was asked, and knows one component.
@@ -84,9 +85,12 @@ pub(super) fn both_doors(handle: Handle) -> Router {
 }
 
 fn doors(handle: Handle, ports: AdminPorts) -> Router {
-    let callers =
-        ingress::router(handle.clone(), IngressConfig::default(), Metrics::default(), Tracer::default());
+    let callers = callers(handle.clone(), Metrics::default());
     Router::new().nest("/admin", router(handle, ports)).fallback_service(callers)
+}
+
+fn callers(handle: Handle, metrics: Metrics) -> Router {
+    ingress::router(handle, IngressConfig::default(), Sealer::in_memory(), metrics, Tracer::default())
 }
 
 fn check(requests: &[&str], expected: Expect) {
@@ -113,8 +117,7 @@ fn metrics_count_what_passes_the_doors() {
     let metrics = Metrics::default();
     let shared = metrics.clone();
     let host = Host::start(move |handle| {
-        let callers =
-            ingress::router(handle.clone(), IngressConfig::default(), shared.clone(), Tracer::default());
+        let callers = callers(handle.clone(), shared.clone());
         let ports = AdminPorts { metrics: shared, ..ports(Arc::default()) };
         Router::new().nest("/admin", router(handle, ports)).fallback_service(callers)
     });

@@ -3,7 +3,7 @@
 use holiday_core::limits::PAYLOAD_BYTES_MAX;
 use http::Uri;
 
-use super::{ComponentConfig, Config, Limits};
+use super::{ComponentConfig, Config, Limits, Variable};
 use crate::telemetry::TelemetryConfig;
 use crate::units::{Millis, Size};
 use crate::wasm::AllowedHosts;
@@ -35,6 +35,14 @@ pub(super) fn check(config: &Config) -> Result<(), Misfit> {
     limits(&config.limits)?;
     telemetry(&config.telemetry)?;
     hosts(&["allow-hosts"], &config.allow_hosts)?;
+    let old = config.seal_keys_old.iter().enumerate();
+    let old = old.map(|(index, key)| (vec!["seal-keys-old".to_owned(), index.to_string()], key));
+    config
+        .seal_key
+        .iter()
+        .map(|key| (vec!["seal-key".to_owned()], key))
+        .chain(old)
+        .try_for_each(reference)?;
     names(&["env"], config.env.keys())?;
     for (name, ComponentConfig { env, allow_hosts }) in &config.components {
         names(&["components", name, "env"], env.keys())?;
@@ -98,6 +106,17 @@ fn hosts(path: &[&str], entries: &[String]) -> Result<(), Misfit> {
         }
     }
     Ok(())
+}
+
+/// A key is not written into the configuration, of which people make copies.
+fn reference((path, key): (Vec<String>, &Variable)) -> Result<(), Misfit> {
+    match key {
+        Variable::SecretEnv(_) | Variable::SecretFile(_) => Ok(()),
+        Variable::Text(_) => {
+            let expected = "a reference to a secret: { secret-env = \"NAME\" } or { secret-file = \"PATH\" }";
+            Err(Misfit { path, expected: expected.to_owned() })
+        }
+    }
 }
 
 /// What an environment can hold.

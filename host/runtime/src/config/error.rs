@@ -11,6 +11,7 @@ use holiday_core::error::ErrorCode;
 use super::check::{Misfit, OTLP_ENDPOINT};
 use super::entry;
 use crate::complaint;
+use crate::seal::NotAKey;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -29,6 +30,8 @@ pub enum ConfigError {
     Invalid { origin: String, wrong: String },
     #[error("{key} is a secret, and {what}; give the host {reference}, or take {key} out")]
     MissingSecret { key: String, reference: String, what: String },
+    #[error("{key} refers to {reference}, but {wrong}")]
+    NotAKey { key: String, reference: String, wrong: NotAKey },
 }
 
 fn suggestion(nearest: Option<&str>) -> String {
@@ -47,14 +50,15 @@ impl ConfigError {
             | ConfigError::NotToml { .. }
             | ConfigError::NotUnicode { .. }
             | ConfigError::UnknownVariable { .. }
-            | ConfigError::Invalid { .. } => ErrorCode::BadConfig,
+            | ConfigError::Invalid { .. }
+            | ConfigError::NotAKey { .. } => ErrorCode::BadConfig,
         }
     }
 }
 
 /// A value that is not what its key takes, or a key that does not exist.
 pub(super) fn of_value(mut error: Error) -> ConfigError {
-    if is_of_a_guest(&error.path) {
+    if is_secret(&error.path) {
         hide(&mut error.kind);
     }
     let origin = error.metadata.as_ref().map_or_else(|| "default".to_owned(), |it| it.name.to_string());
@@ -66,7 +70,7 @@ pub(super) fn of_misfit(figment: &Figment, misfit: &Misfit) -> ConfigError {
     let value = entry::find(figment, &misfit.path);
     let origin = value.as_ref().map_or_else(|| "default".to_owned(), |it| entry::source(figment, it.tag()));
     let is = match value {
-        Some(value) if !is_of_a_guest(&misfit.path) && !may_have_password(&misfit.path, &value) => {
+        Some(value) if !is_secret(&misfit.path) && !may_have_password(&misfit.path, &value) => {
             let json = serde_json::json!(value);
             json.as_str().map_or_else(|| json.to_string(), |text| format!("'{text}'"))
         }
@@ -76,10 +80,10 @@ pub(super) fn of_misfit(figment: &Figment, misfit: &Misfit) -> ConfigError {
     ConfigError::Invalid { origin, wrong }
 }
 
-/// What guests get may be a secret, even where it should not stand.
-fn is_of_a_guest(path: &[String]) -> bool {
+/// What guests get may be a secret, even where it should not stand; and so may what stands in place of a key.
+fn is_secret(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    matches!(path.as_slice(), ["env", ..] | ["components", _, "env", ..])
+    matches!(path.as_slice(), ["env" | "seal-key" | "seal-keys-old", ..] | ["components", _, "env", ..])
 }
 
 /// A URL may have a user and a password, also one that is malformed.

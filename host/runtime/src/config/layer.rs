@@ -25,6 +25,9 @@ const NAMED: [(&str, &str); 3] =
 /// Variables that begin so and are no keys.
 const OTHERS: [&str; 3] = ["HOLIDAY_ADMIN", "HOLIDAY_CONFIG", "HOLIDAY_INGRESS"];
 
+/// What a variable holds a secret for.
+const SEAL_KEY: [&str; 1] = ["seal-key"];
+
 /// A variable that differs by so few letters from one that exists is a mistake.
 const TYPING_ERRORS: usize = 2;
 
@@ -78,6 +81,10 @@ impl Layer {
         for (name, text) in variables.iter().filter(|(name, _)| name.starts_with(PREFIX)) {
             let key = keys.iter().find(|node| variable_of(&node.path) == *name);
             let (path, value) = match (key, name.strip_prefix(ENV_PREFIX)) {
+                // It holds the key, and the configuration has only where it is.
+                (Some(Node { path, .. }), _) if *path == SEAL_KEY => {
+                    (path.clone(), nested(&owned(&["secret-env"]), name.as_str().into()).into())
+                }
                 (Some(Node { path, value }), _) => (path.clone(), value_of(text, value)),
                 (None, Some(name)) if !name.is_empty() => {
                     (vec!["env".to_owned(), name.to_owned()], Value::from(text.as_str()))

@@ -62,6 +62,10 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Hosts that `run` steps may send HTTP requests to.
     pub allow_hosts: Vec<String>,
+    /// What fields of inputs are sealed with, if not the key in the data directory.
+    pub seal_key: Option<Variable>,
+    /// What they were sealed with before.
+    pub seal_keys_old: Vec<Variable>,
     pub log: LogConfig,
     pub telemetry: TelemetryConfig,
     pub limits: Limits,
@@ -127,6 +131,8 @@ impl Default for Config {
             ingress: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 9070)),
             allow_hosts: Vec::new(),
+            seal_key: None,
+            seal_keys_old: Vec::new(),
             log: LogConfig::default(),
             telemetry: TelemetryConfig::default(),
             limits: Limits::default(),

@@ -296,7 +296,7 @@ fn wrong_keys_name_the_nearest_right_one() {
             env.A = { secret = 'x' }
               HH0042 holiday.toml: there is no key 'env.A.secret'; did you mean 'secret-env'?
             colour = 'red'
-              HH0042 holiday.toml: there is no key 'colour'; there are data-dir, ingress, admin, allow-hosts, log, telemetry, limits, policies, env, components
+              HH0042 holiday.toml: there is no key 'colour'; there are data-dir, ingress, admin, allow-hosts, seal-key, seal-keys-old, log, telemetry, limits, policies, env, components
         "#]],
     );
 }

@@ -15,6 +15,7 @@ use super::Config;
 use super::error::ConfigError;
 use super::layer::read;
 use crate::complaint;
+use crate::seal::{Key, SealKeys};
 use crate::secret::Secret;
 
 /// Bytes of a file with a secret; a larger one is refused.
@@ -48,17 +49,46 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The keys to seal and reveal with.
+    pub(crate) fn seal_keys(&self) -> Result<SealKeys, ConfigError> {
+        let current = self.seal_key.as_ref().map(|key| seal_key(&["seal-key"], key)).transpose()?;
+        let old = self.seal_keys_old.iter().enumerate();
+        let old = old.map(|(index, key)| seal_key(&["seal-keys-old", &index.to_string()], key));
+        Ok(SealKeys { current, old: old.collect::<Result<_, _>>()? })
+    }
+}
+
+fn seal_key(path: &[&str], variable: &Variable) -> Result<Key, ConfigError> {
+    let key = || complaint::key(path);
+    let secret = variable.resolve(key)?;
+    secret.expose().parse().map_err(|wrong| ConfigError::NotAKey {
+        key: key(),
+        reference: variable.reference(),
+        wrong,
+    })
+}
+
 impl Variable {
     fn resolve(&self, key: impl Fn() -> String) -> Result<Secret, ConfigError> {
-        let (reference, read) = match self {
+        let read = match self {
             Variable::Text(text) => return Ok(Secret::new(text.as_str())),
-            Variable::SecretEnv(name) => (format!("the variable {name}"), of_env(name)),
-            Variable::SecretFile(path) => (format!("the file {}", path.display()), of_file(path)),
+            Variable::SecretEnv(name) => of_env(name),
+            Variable::SecretFile(path) => of_file(path),
         };
         match read {
             Ok(text) if !text.is_empty() => Ok(Secret::new(text)),
-            Ok(_) => Err(missing(key(), reference, "is empty")),
-            Err(what) => Err(missing(key(), reference, &what)),
+            Ok(_) => Err(missing(key(), self.reference(), "is empty")),
+            Err(what) => Err(missing(key(), self.reference(), &what)),
+        }
+    }
+
+    /// What it refers to, in words.
+    fn reference(&self) -> String {
+        match self {
+            Variable::Text(_) => "a text".to_owned(),
+            Variable::SecretEnv(name) => format!("the variable {name}"),
+            Variable::SecretFile(path) => format!("the file {}", path.display()),
         }
     }
 }

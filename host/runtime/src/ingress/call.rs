@@ -50,13 +50,13 @@ pub(super) async fn invoke(
     let prepared = prepare(destination, &parts.headers)?;
     let body = input::read(ingress, body).await?;
     let opened = input::open(destination, &parts.headers, body)?;
-    input::check(ingress, destination, &opened.input).await?;
+    let input = input::admit(ingress, destination, opened.input).await?;
     let target = target(destination, opened.key)?;
     let unique = Unique::draw()?;
     let invoke = Invoke {
         id: unique.id(&target),
         target,
-        input: opened.input,
+        input,
         headers: prepared.headers,
         idempotency_key: prepared.idempotency_key,
         seed: unique.seed(),

@@ -19,7 +19,7 @@ use super::path::{Address, Form};
 use super::schema::Shape;
 use crate::driver::Catalog;
 use crate::media::is_json;
-use crate::schema::Schema;
+use crate::schema::{InputSchema, has_mark};
 
 #[derive(Debug)]
 pub(super) struct Directory {
@@ -53,8 +53,19 @@ pub(super) struct Input {
     pub(super) is_json: bool,
     pub(super) shape: Shape,
     schema: Option<String>,
-    /// `None` for a schema that cannot be used.
-    compiled: OnceLock<Option<Arc<Schema>>>,
+    compiled: OnceLock<Check>,
+}
+
+/// What becomes of the inputs of a handler before they are recorded.
+#[derive(Clone, Debug)]
+pub(super) enum Check {
+    /// They are taken as they are: there is no schema, or none that can be used.
+    None,
+    Schema(Arc<InputSchema>),
+    /// None is taken: something in them is to be sealed, and nobody can tell what.
+    Impossible {
+        why: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -138,21 +149,10 @@ impl Endpoint {
         }
     }
 
-    /// What inputs are checked with; nothing for a handler that takes anything.
-    ///
-    /// A schema that cannot be used is refused when a component is registered, so one that is met here was
-    /// accepted by a version of the host that could use it. Its handler takes anything and judges for itself.
-    pub(super) fn schema(&self) -> Option<&Arc<Schema>> {
-        let input = self.input.as_ref().filter(|it| it.is_json)?;
-        let text = input.schema.as_deref()?;
-        let compile = || match Schema::compile(text) {
-            Ok(schema) => Some(Arc::new(schema)),
-            Err(error) => {
-                warn!(handler = self.name, "inputs are not checked: the schema {error}");
-                None
-            }
-        };
-        input.compiled.get_or_init(compile).as_ref()
+    /// What inputs are checked with.
+    pub(super) fn check(&self) -> &Check {
+        const NONE: &Check = &Check::None;
+        self.input.as_ref().map_or(NONE, |input| input.compiled.get_or_init(|| input.compile(&self.name)))
     }
 }
 
@@ -164,6 +164,26 @@ impl Input {
             shape: Shape::of(media.schema.as_deref()),
             schema: media.schema.clone(),
             compiled: OnceLock::new(),
+        }
+    }
+
+    /// A schema that cannot be used is refused when a component is registered, so one that is met here was accepted by
+    /// a version of the host that could use it. Its handler takes anything and judges for itself, unless it relies on
+    /// the host to seal.
+    fn compile(&self, handler: &str) -> Check {
+        let Some(text) = self.schema.as_deref() else { return Check::None };
+        let compiled = match self.is_json {
+            true => InputSchema::compile(text).map_err(|error| error.to_string()),
+            false => Err(format!("is for {}, not for JSON", self.content_type)),
+        };
+        match compiled {
+            Ok(schema) => Check::Schema(Arc::new(schema)),
+            Err(why) if has_mark(text) => Check::Impossible { why },
+            Err(_) if !self.is_json => Check::None,
+            Err(why) => {
+                warn!(handler, "inputs are not checked: the schema {why}");
+                Check::None
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From the body of a request to the input of a handler.
 
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
@@ -12,12 +13,13 @@ use serde::de::IgnoredAny;
 use tokio::time::timeout;
 
 use super::Ingress;
-use super::directory::{Destination, Input};
+use super::directory::{Check, Destination, Input};
 use super::envelope::{self, Opened};
 use super::error::Error;
 use super::schema::Shape;
 use crate::media::{essence, is_json};
-use crate::schema::{CHECK_STEPS_MAX, Verdict};
+use crate::schema::{CHECK_STEPS_MAX, Rejection};
+use crate::seal::SealError;
 
 /// What a handler that takes no body may be sent all the same: what clients write who always send one.
 const EMPTY_VALUES: [&[u8]; 2] = [b"{}", b"null"];
@@ -99,7 +101,7 @@ pub(super) fn open(destination: Destination<'_>, headers: &HeaderMap, body: Byte
         },
         Some(input) => {
             // With a schema, it is read when it is held against that.
-            if input.is_json && !is_checked && destination.endpoint.schema().is_none() {
+            if input.is_json && !is_checked && matches!(destination.endpoint.check(), Check::None) {
                 check_json(&body)?;
             }
             Ok(Opened { key, input: body })
@@ -107,38 +109,75 @@ pub(super) fn open(destination: Destination<'_>, headers: &HeaderMap, body: Byte
     }
 }
 
-/// Holds an input against the schema of its handler.
+/// Holds an input against the schema of its handler, and returns it as it may be recorded: with its sealed fields
+/// sealed.
 ///
 /// A small one is checked at once. What may take long, because it is large or because its schema is, is checked
 /// where it holds up nobody but those who wait for their turn there.
-pub(super) async fn check(
+pub(super) async fn admit(
     ingress: &Ingress,
     destination: Destination<'_>,
-    body: &Bytes,
-) -> Result<(), Error> {
-    let Some(schema) = destination.endpoint.schema() else { return Ok(()) };
-    let mut verdict = match body.len() <= ingress.config.checked_at_once_bytes_max {
-        true => schema.check(text(body)?, ingress.config.checked_at_once_steps_max),
-        false => Verdict::Undecided,
+    input: Bytes,
+) -> Result<Bytes, Error> {
+    let schema = match destination.endpoint.check() {
+        Check::None => return Ok(input),
+        Check::Schema(schema) => schema,
+        Check::Impossible { why } => return Err(unsealable(destination, why)),
     };
-    if let Verdict::Undecided = verdict {
+    let mut admitted = match input.len() <= ingress.config.checked_at_once_bytes_max {
+        true => schema.admit(&input, ingress.config.checked_at_once_steps_max, &ingress.sealer),
+        false => Err(Rejection::Undecided),
+    };
+    if let Err(Rejection::Undecided) = admitted {
         let Ok(_turn) = ingress.checks.acquire().await else { unreachable!("it is never closed") };
-        let (schema, body) = (Arc::clone(schema), body.clone());
-        let check = move || text(&body).map(|body| schema.check(body, CHECK_STEPS_MAX));
-        let checked = tokio::task::spawn_blocking(check).await;
-        verdict = checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        let (schema, sealer) = (Arc::clone(schema), ingress.sealer.clone());
+        let admit = move || schema.admit(&input, CHECK_STEPS_MAX, &sealer);
+        let done = tokio::task::spawn_blocking(admit).await;
+        admitted = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     }
-    let misfit = match verdict {
-        Verdict::Fits => return Ok(()),
-        Verdict::NotJson(error) => return Err(envelope::not_json(&error)),
-        Verdict::Misfits(misfits) => misfits.to_string(),
-        Verdict::TooDeep { levels, max } => {
+    admitted.map_err(|rejection| rejected(destination, rejection))
+}
+
+fn rejected(destination: Destination<'_>, rejection: Rejection) -> Error {
+    let misfit = match rejection {
+        Rejection::NotUtf8(error) => return not_utf8(error),
+        Rejection::NotJson(error) => return envelope::not_json(&error),
+        Rejection::TooLarge { max } => {
+            let message = format!(
+                "the input has more than {max} bytes when its fields are sealed; send less at a time"
+            );
+            return Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message);
+        }
+        Rejection::NotSealed(error) => return not_sealed(&error),
+        Rejection::Misfits(misfits) => misfits.to_string(),
+        Rejection::TooDeep { levels, max } => {
             format!("it is {levels} levels deep, more than the {max} that can be checked")
         }
-        Verdict::Undecided => "it has too much in it to be checked".to_owned(),
+        Rejection::Undecided => "it has too much in it to be checked".to_owned(),
+        Rejection::Twice { name } => format!("an object in it has the field '{}' twice", name.escape_debug()),
+        Rejection::TooManySealed { max } => {
+            format!("it has more than the {max} texts that are sealed in one input")
+        }
     };
     let message = format!("the input does not fit the schema of {}: {misfit}", name_of(destination));
-    Err(Error::bad_request(ErrorCode::MalformedBody, message))
+    Error::bad_request(ErrorCode::MalformedBody, message)
+}
+
+/// Better no invocation than one with its secrets in clear text.
+fn not_sealed(error: &SealError) -> Error {
+    let code = match error {
+        SealError::NoRandomness(_) => ErrorCode::Internal,
+        SealError::Keyring(error) => error.code(),
+    };
+    Error::new(StatusCode::INTERNAL_SERVER_ERROR, code, format!("the input cannot be sealed: {error}"))
+}
+
+fn unsealable(destination: Destination<'_>, why: &str) -> Error {
+    let message = format!(
+        "{} has fields to be sealed, but its schema {why}; register the component again",
+        name_of(destination)
+    );
+    Error::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorCode::BadManifest, message)
 }
 
 /// Checks that bytes are one JSON value.
@@ -147,10 +186,12 @@ pub(super) fn check_json(body: &[u8]) -> Result<(), Error> {
 }
 
 fn text(body: &[u8]) -> Result<&str, Error> {
-    std::str::from_utf8(body).map_err(|error| {
-        let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to());
-        Error::bad_request(ErrorCode::MalformedBody, message)
-    })
+    std::str::from_utf8(body).map_err(not_utf8)
+}
+
+fn not_utf8(error: Utf8Error) -> Error {
+    let message = format!("the body is not UTF-8 from byte {} on", error.valid_up_to());
+    Error::bad_request(ErrorCode::MalformedBody, message)
 }
 
 /// A request that does not say what it brings is believed to bring what the handler takes.

@@ -1,8 +1,8 @@
 //! The door for callers: invoke handlers, wait for outcomes, complete awakeables, send signals.
 //!
 //! ```text
-//! request ─path─▶ Route ─directory─▶ Destination ─input, envelope, schema─▶ Invoke ─Handle─▶ driver
-//! response ◀──────────────────────answer, error──────────────────────────────────────────────┘
+//! request ─path─▶ Route ─directory─▶ Destination ─input, envelope, schema, seal─▶ Invoke ─Handle─▶ driver
+//! response ◀───────────────────────────answer, error───────────────────────────────────────────────┘
 //! ```
 //!
 //! One function takes every path, because a key may hold any character and only the service tells which
@@ -42,6 +42,7 @@ use tokio::sync::Semaphore;
 
 use crate::driver::Handle;
 use crate::metrics::Metrics;
+use crate::seal::Sealer;
 use crate::telemetry::Tracer;
 use budget::Budget;
 use directory::{Directories, Directory};
@@ -108,7 +109,13 @@ impl Default for IngressConfig {
 }
 
 /// Builds the router that serves callers.
-pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics, tracer: Tracer) -> Router {
+pub fn router(
+    handle: Handle,
+    config: IngressConfig,
+    sealer: Sealer,
+    metrics: Metrics,
+    tracer: Tracer,
+) -> Router {
     let ingress = Ingress {
         directories: Directories::new(handle.catalog()),
         requests: Budget::new(config.in_flight_requests_max, metrics.ingress_requests_in_flight.clone()),
@@ -116,6 +123,7 @@ pub fn router(handle: Handle, config: IngressConfig, metrics: Metrics, tracer: T
         checks: Semaphore::new(config.large_checks_max),
         handle,
         config,
+        sealer,
         metrics,
         tracer,
     };
@@ -132,6 +140,7 @@ struct Ingress {
     body_bytes: Budget,
     /// Turns to check large inputs.
     checks: Semaphore,
+    sealer: Sealer,
     metrics: Metrics,
     tracer: Tracer,
 }

@@ -46,7 +46,7 @@ impl<'a> Survey<'a> {
             return Err(SchemaError::NotFollowed { keyword });
         }
         self.hold(schema, &mut Vec::new())?;
-        waiting.extend(self.target(object)?);
+        waiting.extend(target(self.root, object)?);
         waiting.extend(subschemas(object).map(|(_, within)| within));
         Ok(())
     }
@@ -71,22 +71,24 @@ impl<'a> Survey<'a> {
                     self.hold(within, above)?;
                 }
             }
-            if let Some(target) = self.target(object)? {
+            if let Some(target) = target(self.root, object)? {
                 self.hold(target, above)?;
             }
         }
         above.pop();
         Ok(())
     }
+}
 
-    /// The schema that another one refers to.
-    fn target(&self, object: &Map<String, Value>) -> Result<Option<&'a Value>, SchemaError> {
-        let Some(reference) = object.get("$ref") else { return Ok(None) };
-        let reference = reference.as_str().unwrap_or_default();
-        let unresolved = || SchemaError::RefersOutside { reference: reference.to_owned() };
-        let pointer = reference.strip_prefix('#').ok_or_else(unresolved)?;
-        let pointer =
-            percent_encoding::percent_decode_str(pointer).decode_utf8().map_err(|_| unresolved())?;
-        self.root.pointer(&pointer).map(Some).ok_or_else(unresolved)
-    }
+/// The schema that another one refers to.
+pub(super) fn target<'a>(
+    root: &'a Value,
+    object: &Map<String, Value>,
+) -> Result<Option<&'a Value>, SchemaError> {
+    let Some(reference) = object.get("$ref") else { return Ok(None) };
+    let reference = reference.as_str().unwrap_or_default();
+    let unresolved = || SchemaError::RefersOutside { reference: reference.to_owned() };
+    let pointer = reference.strip_prefix('#').ok_or_else(unresolved)?;
+    let pointer = percent_encoding::percent_decode_str(pointer).decode_utf8().map_err(|_| unresolved())?;
+    root.pointer(&pointer).map(Some).ok_or_else(unresolved)
 }

@@ -3,10 +3,14 @@
 //! A tree of [`serde_json::Value`] takes up to eighty times as much: a caller could fill the host's memory with
 //! bodies that are within their limit.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+
+/// What stands for a value that nobody is shown.
+const HIDDEN: &str = "<hidden>";
 
 /// A value; a container is followed by the rows of what it holds.
 #[derive(Clone, Copy, Debug)]
@@ -48,16 +52,24 @@ pub(super) struct Document<'a> {
     rows: Vec<Row>,
     /// How deep containers lie in each other.
     levels: usize,
+    /// Rows of values that nobody is shown.
+    hidden: BTreeSet<u32>,
 }
 
 impl<'a> Document<'a> {
     /// Reads a text, which has less than 4 GiB.
     pub(super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
-        let mut document = Document { text, unescaped: String::new(), rows: Vec::new(), levels: 0 };
+        let mut document =
+            Document { text, unescaped: String::new(), rows: Vec::new(), levels: 0, hidden: BTreeSet::new() };
         let mut json = serde_json::Deserializer::from_str(text);
         Reader { document: &mut document, level: 0 }.deserialize(&mut json)?;
         json.end()?;
         Ok(document)
+    }
+
+    /// Has some values not be shown from now on.
+    pub(super) fn hide(&mut self, rows: BTreeSet<u32>) {
+        self.hidden = rows;
     }
 
     pub(super) fn levels(&self) -> usize {
@@ -143,6 +155,7 @@ impl<'a> Document<'a> {
             return;
         }
         match self.row(at) {
+            _ if self.hidden.contains(&at) => to.push_str(HIDDEN),
             Row::Null => to.push_str("null"),
             Row::Bool(value) => to.push_str(&value.to_string()),
             Row::Unsigned(value) => to.push_str(&value.to_string()),

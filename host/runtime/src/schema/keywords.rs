@@ -44,15 +44,24 @@ const NAMED: [(&str, Place); 6] = [
 
 /// The schemas directly within a schema.
 pub(crate) fn subschemas(schema: &Map<String, Value>) -> impl Iterator<Item = (Place, &Value)> {
-    let direct = DIRECT.iter().filter_map(|(name, place)| Some((*place, schema.get(*name)?)));
-    let direct = direct.flat_map(|(place, value)| match value {
-        Value::Array(several) => several.iter().map(|it| (place, it)).collect(),
-        one => vec![(place, one)],
-    });
-    let named = NAMED.iter().filter_map(|(name, place)| Some((*place, schema.get(*name)?.as_object()?)));
-    let named = named.flat_map(|(place, schemas)| schemas.values().map(move |it| (place, it)));
+    let keywords = DIRECT.iter().chain(&NAMED);
+    keywords.flat_map(move |(keyword, place)| under(schema, keyword).map(|it| (*place, it)))
+}
+
+/// Those under one keyword.
+pub(crate) fn under<'a>(
+    schema: &'a Map<String, Value>,
+    keyword: &str,
+) -> impl Iterator<Item = &'a Value> + use<'a> {
+    let several: Vec<&Value> = match (schema.get(keyword), is_in(&NAMED, keyword)) {
+        (None, _) => Vec::new(),
+        (Some(Value::Object(schemas)), true) => schemas.values().collect(),
+        (Some(_), true) => Vec::new(),
+        (Some(Value::Array(several)), false) => several.iter().collect(),
+        (Some(one), false) => vec![one],
+    };
     // A dependency may also be a list of names.
-    direct.chain(named).filter(|(_, it)| it.is_object() || it.is_boolean())
+    several.into_iter().filter(|it| it.is_object() || it.is_boolean())
 }
 
 /// The same, to be changed.

@@ -236,7 +236,7 @@ fn locate(document: &Document<'_>, place: &Location) -> (String, Option<u32>) {
 }
 
 /// The way to a field: `.name`, or `["a name"]` for one that is more than letters.
-fn step(name: &str) -> String {
+pub(super) fn step(name: &str) -> String {
     let is_plain = !name.is_empty() && name.chars().all(|it| it.is_alphanumeric() || it == '_' || it == '-');
     match is_plain && name.len() <= SHOWN_BYTES_MAX {
         true => format!(".{name}"),

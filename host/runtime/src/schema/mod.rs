@@ -4,13 +4,18 @@
 //!
 //! - a schema refers to nothing outside itself, so nothing is fetched;
 //! - a body is checked in steps that are counted, and its rows take about the memory of its text;
-//! - patterns are matched in time that grows with the text and no faster.
+//! - patterns are matched in time that grows with the text and no faster;
+//! - what a schema marks as sealed is sealed in every body that is admitted, and shown in no error.
 
 mod complexity;
 mod document;
+mod input;
 pub(crate) mod keywords;
 mod misfit;
 mod node;
+mod reading;
+mod sealed;
+mod sealing;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +24,11 @@ use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use document::{Document, shorten};
+pub(crate) use input::{InputSchema, Rejection};
 pub(crate) use misfit::Misfits;
 use node::{Inspection, Rows};
+pub(crate) use sealed::has_mark;
+use sealed::{Places, SEALED_PLACES_MAX};
 
 /// Bytes of one schema; a component with a larger one is refused.
 pub(crate) const SCHEMA_BYTES_MAX: usize = 256 * 1024;
@@ -82,11 +90,17 @@ pub(crate) enum SchemaError {
     TooDeep,
     #[error("is invalid at '{at}': {reason}")]
     Invalid { at: String, reason: String },
+    #[error("marks {at} with 'x-holiday-sealed', but {why}")]
+    UnclearMark { at: String, why: String },
+    #[error(
+        "has too many ways to what it marks with 'x-holiday-sealed'; {SEALED_PLACES_MAX} places are looked at"
+    )]
+    TooManySealedPlaces,
 }
 
 /// What checking a body has shown.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+enum Verdict {
     Fits,
     NotJson(serde_json::Error),
     Misfits(Misfits),
@@ -102,17 +116,25 @@ pub(crate) enum Verdict {
 impl Schema {
     /// Reads and compiles a schema.
     pub(crate) fn compile(text: &str) -> Result<Self, SchemaError> {
-        let schema = read(text)?;
-        let depth = complexity::depth(&schema)?.max(1);
+        Schema::of(&read(text)?)
+    }
+
+    fn of(schema: &Value) -> Result<Self, SchemaError> {
+        let depth = complexity::depth(schema)?.max(1);
         let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX);
         let options = jsonschema::options_for::<Rows>().offline().with_pattern_options(patterns);
-        let validator = options.build(&schema).map_err(|error| invalid(&error))?;
+        let validator = options.build(schema).map_err(|error| invalid(&error))?;
         Ok(Schema { validator, depth })
     }
 
-    /// Checks a body, in no more than `steps` steps.
-    pub(crate) fn check(&self, body: &str, steps: u64) -> Verdict {
-        let document = match Document::parse(body) {
+    /// Whether a body may be `null`.
+    pub(crate) fn takes_null(&self) -> bool {
+        matches!(self.check("null", CHECK_STEPS_MAX, None), Verdict::Fits)
+    }
+
+    /// Checks a body, in no more than `steps` steps. Values at the hidden places are not shown.
+    fn check(&self, body: &str, steps: u64, hidden: Option<&Places>) -> Verdict {
+        let mut document = match Document::parse(body) {
             Ok(document) => document,
             Err(error) => return Verdict::NotJson(error),
         };
@@ -125,7 +147,11 @@ impl Schema {
             _ if inspection.is_exhausted() => Verdict::Undecided,
             true => Verdict::Fits,
             false if levels > TELL_FRAMES_MAX / self.depth => Verdict::Misfits(Misfits::untold()),
-            false => Verdict::Misfits(Misfits::find(&self.validator, &document, steps)),
+            false => {
+                let rows = hidden.map(|places| places.rows(&document));
+                document.hide(rows.unwrap_or_default());
+                Verdict::Misfits(Misfits::find(&self.validator, &document, steps))
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ fn check(schema: &Value, bodies: &[&str], expected: Expect) {
     let schema = compile(schema);
     let mut told = String::new();
     for body in bodies {
-        let verdict = match schema.check(body, CHECK_STEPS_MAX) {
+        let verdict = match schema.check(body, CHECK_STEPS_MAX, None) {
             Verdict::Fits => "fits".to_owned(),
             Verdict::NotJson(error) => format!("not JSON: {error}"),
             Verdict::Misfits(misfits) => misfits.to_string(),
@@ -171,7 +171,7 @@ fn what_is_told_is_short() {
     let schema = compile(&json!({"additionalProperties": {"additionalProperties": {"type": "integer"}}}));
     let body =
         json!({ &long: { &long: &long, "a": [&long, &long], "b": {}, "c": {}, "d": {}, "e": {}, "f": {} } });
-    let Verdict::Misfits(misfits) = schema.check(&body.to_string(), CHECK_STEPS_MAX) else {
+    let Verdict::Misfits(misfits) = schema.check(&body.to_string(), CHECK_STEPS_MAX, None) else {
         panic!("it fits");
     };
     let told = misfits.to_string();
@@ -254,7 +254,7 @@ fn definitions_may_lead_from_one_to_the_next_for_long() {
         (0..3_000).map(|at| (format!("d{at}"), next(at))).collect();
     defs.insert("d3000".to_owned(), json!({"type": "integer"}));
     let schema = compile(&json!({"$ref": "#/$defs/d0", "$defs": defs}));
-    assert!(matches!(schema.check(&nested(100), CHECK_STEPS_MAX), Verdict::Fits));
+    assert!(matches!(schema.check(&nested(100), CHECK_STEPS_MAX, None), Verdict::Fits));
 }
 
 /// A body of objects in each other.
@@ -281,7 +281,7 @@ fn a_deep_body_does_not_overflow_the_stack() {
             let body = nested(levels);
             let verdict = std::thread::scope(|scope| {
                 let thread = std::thread::Builder::new().stack_size(1024 * 1024);
-                let checked = thread.spawn_scoped(scope, || schema.check(&body, CHECK_STEPS_MAX));
+                let checked = thread.spawn_scoped(scope, || schema.check(&body, CHECK_STEPS_MAX, None));
                 checked.expect("a thread").join().expect("no panic")
             });
             match levels <= checked_max {
@@ -296,7 +296,7 @@ fn a_deep_body_does_not_overflow_the_stack() {
 const LEVELS_MAX: usize = 127;
 
 fn misfits(schema: &Schema, body: &str) -> String {
-    match schema.check(body, CHECK_STEPS_MAX) {
+    match schema.check(body, CHECK_STEPS_MAX, None) {
         Verdict::Misfits(misfits) => misfits.to_string(),
         other => panic!("{other:?}"),
     }
@@ -306,8 +306,8 @@ fn misfits(schema: &Schema, body: &str) -> String {
 fn a_body_of_very_much_is_checked_and_no_more() {
     let integers = compile(&json!({"items": {"type": "integer"}}));
     let good = format!("[{}7]", "7,".repeat(100_000));
-    assert!(matches!(integers.check(&good, 10_000), Verdict::Undecided));
-    assert!(matches!(integers.check(&good, CHECK_STEPS_MAX), Verdict::Fits));
+    assert!(matches!(integers.check(&good, 10_000, None), Verdict::Undecided));
+    assert!(matches!(integers.check(&good, CHECK_STEPS_MAX, None), Verdict::Fits));
     let last_is_wrong = format!("[{}\"7\"]", "7,".repeat(100_000));
     assert_eq!(misfits(&integers, &last_is_wrong), "[100000] is \"7\", not an integer");
     let all_are_wrong = format!("[{}\"7\"]", "\"7\",".repeat(100_000));
@@ -320,7 +320,7 @@ fn a_body_of_very_much_is_checked_and_no_more() {
 
     let unique = compile(&json!({"uniqueItems": true}));
     let objects = format!("[{}{{}}]", r#"{"a":1},"#.repeat(200_000));
-    assert!(matches!(unique.check(&objects, CHECK_STEPS_MAX), Verdict::Undecided));
+    assert!(matches!(unique.check(&objects, CHECK_STEPS_MAX, None), Verdict::Undecided));
 }
 
 /// The verdict is that of the validator over a tree.
@@ -387,7 +387,7 @@ fn rows_are_read_as_a_tree_is() {
         let (rows, tree) = (compile(schema), jsonschema::validator_for(schema).expect("a schema"));
         for body in bodies {
             let expected = tree.is_valid(&serde_json::from_str(body).expect("JSON"));
-            let fits = matches!(rows.check(body, CHECK_STEPS_MAX), Verdict::Fits);
+            let fits = matches!(rows.check(body, CHECK_STEPS_MAX, None), Verdict::Fits);
             assert_eq!(fits, expected, "{body} and {schema}");
         }
     }

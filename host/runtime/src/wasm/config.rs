@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::http::AllowedHosts;
 use super::limits;
 use crate::metrics::Metrics;
+use crate::seal::Sealer;
 use crate::secret::Secret;
 
 /// The bounds of the sandbox and what guests are given.
@@ -24,6 +25,8 @@ pub struct WasmConfig {
     pub guest: GuestConfig,
     /// By the name of the component; see `Deployment::name`.
     pub components: BTreeMap<String, GuestConfig>,
+    /// What reveals sealed texts to steps.
+    pub sealer: Sealer,
     /// What counts instances and what guests do.
     pub metrics: Metrics,
 }
@@ -49,6 +52,7 @@ impl Default for WasmConfig {
             rehearsal_timeout: limits::REHEARSAL_TIMEOUT,
             guest: GuestConfig::default(),
             components: BTreeMap::new(),
+            sealer: Sealer::in_memory(),
             metrics: Metrics::default(),
         }
     }

@@ -197,6 +197,10 @@ impl context::Host for Sandbox {
         }
     }
 
+    fn reveal(&mut self, text: String) -> Result<Result<String, types::Failure>> {
+        Ok(Sandbox::reveal(self, &text)?.map_err(Into::into))
+    }
+
     fn random_seed(&mut self) -> Result<Vec<u8>> {
         Ok(self.execution()?.attempt.random_seed().to_vec())
     }

@@ -14,8 +14,9 @@ use super::config::WasmConfig;
 use super::error::ComponentError;
 use super::sandbox::Sandbox;
 use super::{compile, failure, limits};
+use crate::media::is_json;
 use crate::policy;
-use crate::schema::Schema;
+use crate::schema::{InputSchema, Schema, SchemaError};
 
 /// Services whose names begin so would hide paths of the host itself.
 const RESERVED_PREFIX: &str = "restate";
@@ -175,8 +176,8 @@ fn handler(service: &str, described: manifest::Handler) -> Result<Handler, Strin
             manifest::HandlerMode::Shared => HandlerMode::Shared,
             manifest::HandlerMode::WorkflowRun => HandlerMode::WorkflowRun,
         },
-        input: described.input.map(|side| media(&here, "input", side)).transpose()?,
-        output: described.output.map(|side| media(&here, "output", side)).transpose()?,
+        input: described.input.map(|it| input(&here, it)).transpose()?,
+        output: described.output.map(|it| output(&here, it)).transpose()?,
         documentation: described.documentation,
         options: options(&here, &described.settings)?,
         name,
@@ -198,16 +199,39 @@ fn check_name(what: &str, name: &str) -> Result<(), String> {
     }
 }
 
+fn input(here: &str, described: manifest::Media) -> Result<Media, String> {
+    let input = media(here, "input", described)?;
+    let Some(schema) = &input.schema else { return Ok(input) };
+    let schema = InputSchema::compile(schema).map_err(|error| wrong_schema(here, "input", &error))?;
+    if schema.seals() && !is_json(&input.content_type) {
+        return Err(format!(
+            "the input of {here} is '{}', of which nothing can be sealed; make it 'application/json', or take \
+             'x-holiday-sealed' out of its schema",
+            input.content_type
+        ));
+    }
+    Ok(input)
+}
+
+fn output(here: &str, described: manifest::Media) -> Result<Media, String> {
+    let output = media(here, "output", described)?;
+    if let Some(schema) = &output.schema {
+        Schema::compile(schema).map_err(|error| wrong_schema(here, "output", &error))?;
+    }
+    Ok(output)
+}
+
+fn wrong_schema(here: &str, side: &str, error: &SchemaError) -> String {
+    format!("the schema of the {side} of {here} {error}")
+}
+
 fn media(here: &str, side: &str, media: manifest::Media) -> Result<Media, String> {
     let content_type = media.content_type;
     let is_valid = content_type.contains('/') && http::HeaderValue::from_str(&content_type).is_ok();
-    if !is_valid {
-        return Err(format!("the {side} of {here} has the content type '{content_type}', which is none"));
+    match is_valid {
+        true => Ok(Media { content_type, schema: media.schema }),
+        false => Err(format!("the {side} of {here} has the content type '{content_type}', which is none")),
     }
-    if let Some(schema) = &media.schema {
-        Schema::compile(schema).map_err(|error| format!("the schema of the {side} of {here} {error}"))?;
-    }
-    Ok(Media { content_type, schema: media.schema })
 }
 
 fn options(here: &str, settings: &[manifest::Setting]) -> Result<Options, String> {

@@ -11,6 +11,7 @@ use holiday_core::invocation::Header;
 use holiday_core::journal::{Command, CommandEntry};
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
+use holiday_core::value::Failure;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, StoreContextMut, UpdateDeadline};
@@ -26,6 +27,7 @@ use super::output::{Output, Writer};
 use super::spans::Spans;
 use super::stop::Stop;
 use super::wasi::{self, ClockView};
+use crate::seal::Sealer;
 
 /// Where the events of an attempt go.
 pub(super) trait Recorder: Send + Sync {
@@ -50,6 +52,7 @@ pub(super) struct Sandbox {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     gate: Gate,
+    sealer: Sealer,
 }
 
 /// The handler that is being executed.
@@ -173,6 +176,7 @@ impl Sandbox {
             wasi: wasi::context(guest, seed, &mirror, stdout.clone(), stderr.clone()),
             http: WasiHttpCtx::new(),
             gate: Gate::new(Arc::clone(&mirror), guest.allowed_hosts.clone(), config.metrics.clone()),
+            sealer: config.sealer.clone(),
             stdout,
             stderr,
             execution,
@@ -245,9 +249,29 @@ impl Sandbox {
         self.mirror.is_executing_a_run() || self.gate.has_refused()
     }
 
+    /// Reveals a sealed text to a step. Whoever asks outside of one gets a failure that says so, in every attempt.
+    pub(super) fn reveal(&mut self, text: &str) -> wasmtime::Result<Result<String, Failure>> {
+        self.execution()?;
+        if !self.mirror.is_executing_a_run() {
+            let code = ErrorCode::RevealOutsideRun;
+            return Ok(Err(failed(format!(
+                "{code}: a sealed text is revealed only inside run(...), and it was asked for outside"
+            ))));
+        }
+        match self.sealer.reveal(text) {
+            Ok(plain) => Ok(Ok(plain)),
+            Err(error) if error.code().awaits_operator() => Err(Stop::Failed(error.to_string()).into()),
+            Err(error) => Ok(Err(failed(error.to_string()))),
+        }
+    }
+
     pub(super) fn clock(&mut self) -> ClockView<'_> {
         ClockView { mirror: &self.mirror, table: &mut self.table }
     }
+}
+
+fn failed(message: String) -> Failure {
+    Failure::new(500, message)
 }
 
 fn without_context() -> wasmtime::Error {

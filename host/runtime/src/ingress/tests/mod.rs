@@ -10,6 +10,7 @@ use http::Request;
 use super::harness::Host;
 use super::{CHECKED_AT_ONCE_BYTES_MAX, IngressConfig, router};
 use crate::metrics::Metrics;
+use crate::seal::Sealer;
 use crate::telemetry::Tracer;
 
 mod bounds;
@@ -21,7 +22,7 @@ fn host() -> Host {
 }
 
 fn host_with(config: IngressConfig) -> Host {
-    Host::start(|handle| router(handle, config, Metrics::default(), Tracer::default()))
+    Host::start(|handle| router(handle, config, Sealer::in_memory(), Metrics::default(), Tracer::default()))
 }
 
 fn check(requests: &[&str], expected: Expect) {

@@ -14,6 +14,7 @@ use crate::harness::{Setup, TestHost, stdout};
 use crate::http::{Answer, Door};
 use crate::ledger::{Ledger, Reply};
 use crate::page::{Reader, START, examples};
+use crate::secrets;
 
 const PAGE: &str = "examples/fare-collection/README.md";
 
@@ -165,6 +166,34 @@ async fn an_order_that_is_wrong_is_refused_before_anything_is_charged() {
         assert_eq!(office.host.state("fares", &fare_id).await["fare"]["fareStatus"], "failed");
     }
     assert_eq!((office.count("payment.charge"), office.count("payment.refund")), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_card_stands_nowhere() {
+    let office = Office::open().await;
+    for row in &TABLE {
+        let fare_id = row.fare_id(1);
+        row.check_answer(&fare_id, &office.collect(&fare_id, &row.order(&fare_id)).await);
+    }
+    let stuck = office.get_stuck("stuck", "3_fail_credit_fail_refund").await;
+    // A card that the shape or the provider refuses is not shown either.
+    for (fare_id, cc) in
+        [("shape", json!(2424_2424_2424_2424_u64)), ("letter", json!("2424 2424 2424 2424x"))]
+    {
+        let mut order = order(fare_id, "3");
+        order["cc"] = cc;
+        let (status, _, message) = office.collect(fare_id, &order).await.error();
+        assert!(status == 400 && !message.contains("2424"), "{message}");
+    }
+    let described = stdout(&office.host.run(&["invocations", "describe", &stuck]).await);
+    let printed = stdout(&office.host.run(&["state", "get", "fares", "stuck"]).await);
+    assert!(described.contains("stuck") && printed.contains("stuck"), "{described}{printed}");
+    for text in ["2424 2424", "24242424", "\"cvv\":\"111\"", "\"cvv\": \"111\""] {
+        assert!(!described.contains(text) && !printed.contains(text), "{described}{printed}");
+        secrets::assert_nowhere(&office.host, &[text]).await;
+    }
+    // What is beside them is found, and would not be if nothing could be.
+    assert_ne!(secrets::places(&office.host, "12/22").await, Vec::<String>::new());
 }
 
 /// Has the next order be taken as the first one: an order that the handler refuses uses up its workflow id.

@@ -11,7 +11,7 @@ mod payment;
 use std::cell::Cell;
 use std::time::Duration;
 
-use holiday_sdk::{Context, Error, RetryPolicy, Saga, TerminalError, WorkflowContext};
+use holiday_sdk::{Context, Error, RetryPolicy, Saga, Sealed, TerminalError, WorkflowContext};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,11 +34,11 @@ struct Order {
     /// Dollars and cents, such as `$20.00`.
     #[schemars(regex(pattern = r"^\$[0-9]{1,7}\.[0-9]{2}$"))]
     fare_amount: String,
-    /// The number of the card.
-    cc: String,
+    /// The number of the card. It is in no journal: only the step that needs it can read it.
+    cc: Sealed,
     /// Month and year, such as `12/22`.
     expiry_date: String,
-    cvv: String,
+    cvv: Sealed,
 }
 
 /// A fare that was collected.

@@ -4,7 +4,7 @@
 //! what fails. An authorisation that is not used lapses by itself.
 
 use effects::Subject;
-use holiday_sdk::{Context, Error, RetryPolicy, TerminalError, config};
+use holiday_sdk::{Context, Error, RetryPolicy, Sealed, TerminalError, config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,9 +19,9 @@ pub(crate) struct ChargeRequest {
     customer_id: String,
     fare_id: String,
     fare_amount: String,
-    cc: String,
+    cc: Sealed,
     expiry_date: String,
-    cvv: String,
+    cvv: Sealed,
     /// Drawn when it is absent. Who names it can ask for a refund also when he has got no answer.
     charge_id: Option<String>,
 }
@@ -126,10 +126,10 @@ impl ChargeRequest {
     }
 
     /// Looks at the card as the provider does. What is wrong is named, and not shown.
-    fn check_card(&self) -> Result<(), TerminalError> {
+    fn check_card(&self) -> Result<(), Error> {
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then_some(text.len());
-        let cc: String = self.cc.split([' ', '-']).collect();
-        let wrong = match (digits(&cc), self.expiry_date.split_once('/'), digits(&self.cvv)) {
+        let cc: String = self.cc.reveal()?.split([' ', '-']).collect();
+        let wrong = match (digits(&cc), self.expiry_date.split_once('/'), digits(&self.cvv.reveal()?)) {
             (Some(12..=19), Some((month, year)), Some(3 | 4))
                 if is_month(month) && digits(year) == Some(2) =>
             {
@@ -139,7 +139,7 @@ impl ChargeRequest {
             (Some(12..=19), ..) => "`cvv` has not 3 or 4 digits",
             _ => "`cc` has not 12 to 19 digits",
         };
-        Err(TerminalError::new(wrong).with_code(400))
+        Err(TerminalError::new(wrong).with_code(400).into())
     }
 
     async fn tell(&self, ctx: Context, effect: &str, id: &str) -> Result<(), Error> {

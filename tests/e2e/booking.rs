@@ -11,6 +11,7 @@ use crate::harness::{Setup, TestHost};
 use crate::http::{Answer, Door};
 use crate::ledger::{Effect, Ledger, Reply};
 use crate::page::{Reader, START, assert_logged, examples};
+use crate::secrets::{assert_nowhere, places};
 
 const PAGE: &str = "examples/booking/README.md";
 
@@ -258,6 +259,24 @@ async fn a_bank_that_is_out_of_order_is_asked_until_it_takes_the_money() {
     assert_eq!(failures.len(), 2);
     let charges = ledger.effects().iter().filter(|it| it.effect == "payments.charge").count();
     assert_eq!(charges, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_the_card_stands_nowhere() {
+    let setup = Setup::guests(&["booking"]).config("[policies]\njournal-retention = \"1h\"");
+    let mut host = TestHost::start(setup.variable("HOLIDAY_LOG", "debug")).await;
+    for row in &TABLE {
+        host.ingress().post(&run_of(&row.trip_id(0)), &row.body()).await;
+    }
+    assert_nowhere(&host, &[ACCEPTED_CARD, REFUSED_CARD]).await;
+    // What is not sealed is found, so the search is one.
+    let found = places(&host, "John Doe").await;
+    assert!(found.iter().any(|it| it.ends_with("log.redb")), "{found:#?}");
+    assert!(found.iter().any(|it| it.starts_with("/invocations/")), "{found:#?}");
+    // Also in what is written down at the end.
+    host.terminate().await;
+    host.start_again().await;
+    assert_nowhere(&host, &[ACCEPTED_CARD, REFUSED_CARD]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use effects::Subject;
-use holiday_sdk::{Context, Error, TerminalError};
+use holiday_sdk::{Context, Error, Sealed, TerminalError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ const PAUSE_MS: u64 = 100;
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PaymentInfo {
-    card_number: String,
+    card_number: Sealed,
     amount: u32,
 }
 
@@ -62,7 +62,7 @@ pub(crate) async fn charge(ctx: Context, payment: &Payment, info: &PaymentInfo) 
 
 /// Asks for the money once; the bank has failed so often before.
 async fn ask(ctx: Context, payment: &Payment, info: &PaymentInfo, failures: u32) -> Result<Charge, Error> {
-    if info.card_number == REFUSED_CARD {
+    if info.card_number.reveal()? == REFUSED_CARD {
         let refusal = "This payment should never be accepted! Aborting booking.";
         eprintln!("{refusal}");
         return Err(TerminalError::new(refusal).with_code(402).into());

@@ -14,6 +14,7 @@ use crate::operations::IoReady;
 use crate::{Context, DurableExt, Either, Error, Saga, Target, executor, join_all, operations, race, select};
 
 mod asking;
+mod sealing;
 mod shields;
 mod steps;
 

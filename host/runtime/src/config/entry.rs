@@ -81,7 +81,10 @@ fn collect(path: &mut Vec<String>, value: &Value, nodes: &mut Vec<Node>) {
 fn shown(value: &Value) -> serde_json::Value {
     match secret(value) {
         Some((kind, reference)) => json!(format!("<secret from {kind} {reference}>")),
-        None => json!(value),
+        None => match value {
+            Value::Array(_, members) => members.iter().map(shown).collect(),
+            other => json!(other),
+        },
     }
 }
 

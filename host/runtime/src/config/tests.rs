@@ -449,6 +449,51 @@ fn a_secret_that_is_missing_is_named() {
 }
 
 #[test]
+fn seal_keys_are_read_from_where_they_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).expect("it can be written");
+        format!("{{ secret-file = '{}' }}", path.display())
+    };
+    let (first, second) = (file("first", &"01".repeat(32)), file("second", &("02".repeat(32) + "\n")));
+    let keys = |text: &str| Written::new(text).load(&[], Vec::new()).map(|it| it.config.seal_keys());
+    let none = keys("").expect("a good one").expect("there are none");
+    assert!(none.current.is_none() && none.old.is_empty());
+    let both = keys(&format!("seal-key = {second}\nseal-keys-old = [{first}, {second}]"));
+    let both = both.expect("a good one").expect("they are keys");
+    assert_eq!(both.current.as_ref(), Some(&"02".repeat(32).parse().expect("a key")));
+    assert_eq!(both.old, [both.old[0].clone(), both.current.expect("it is there")]);
+
+    let short = file("short", "hunter2");
+    for text in [format!("seal-key = {short}"), format!("seal-keys-old = [{first}, {short}]")] {
+        let error = keys(&text).expect("it is well formed").expect_err("it is no key").to_string();
+        let reason = "short, but it is neither 64 hexadecimal digits nor 32 bytes in base64";
+        assert!(error.contains(reason) && !error.contains("hunter2"), "{error}");
+    }
+    for text in ["seal-key = 'hunter2'", "seal-keys-old = ['hunter2']", "seal-keys-old = 'hunter2'"] {
+        let error = keys(text).map(drop).expect_err("it stands there itself").to_string();
+        assert!(
+            error.contains(" is something else, but should be ") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_variable_of_the_host_may_hold_the_seal_key() {
+    check(
+        "seal-keys-old = [{ secret-file = '/run/key' }]",
+        &[("HOLIDAY_SEAL_KEY", "hunter2")],
+        Vec::new(),
+        expect![[r#"
+            seal-key = <secret from env HOLIDAY_SEAL_KEY> (HOLIDAY_SEAL_KEY)
+            seal-keys-old = {"secret-file":"/run/key"} (holiday.toml)
+        "#]],
+    );
+}
+
+#[test]
 fn files_are_bounded() {
     let loaded = |bytes: usize| {
         let written = Written::new(&"#".repeat(bytes));

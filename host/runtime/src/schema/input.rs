@@ -97,3 +97,199 @@ fn seal(text: &str, unsealed: Vec<Unsealed>, sealer: &Sealer) -> Result<String, 
         false => Err(Rejection::TooLarge { max: PAYLOAD_BYTES_MAX }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    use super::super::CHECK_STEPS_MAX;
+    use super::super::sealing::SEALED_TEXTS_MAX;
+    use super::*;
+
+    fn compile(schema: &Value) -> InputSchema {
+        InputSchema::compile(&schema.to_string()).expect("a schema that can be used")
+    }
+
+    fn admit(schema: &InputSchema, sealer: &Sealer, body: &str) -> Result<String, Rejection> {
+        let admitted = schema.admit(&Bytes::copy_from_slice(body.as_bytes()), CHECK_STEPS_MAX, sealer)?;
+        Ok(String::from_utf8(admitted.to_vec()).expect("text"))
+    }
+
+    /// A body with what is sealed in it as `‹plain text›`.
+    fn shown(sealer: &Sealer, body: &str) -> String {
+        let mut parts = body.split("\"sealed:v1:");
+        let mut shown = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (sealed, rest) = part.split_once('"').expect("a string has an end");
+            let plain = sealer.reveal(&format!("sealed:v1:{sealed}")).expect("it was sealed with this key");
+            write!(shown, "‹{plain}›{rest}").expect("a string");
+        }
+        shown
+    }
+
+    fn check(schema: &Value, bodies: &[&str], expected: Expect) {
+        let (schema, sealer) = (compile(schema), Sealer::in_memory());
+        let mut told = String::new();
+        for body in bodies {
+            let became = match admit(&schema, &sealer, body) {
+                Ok(admitted) => shown(&sealer, &admitted),
+                Err(Rejection::Misfits(misfits)) => format!("no: {misfits}"),
+                Err(other) => format!("no: {other:?}"),
+            };
+            writeln!(told, "{body} => {became}").expect("a string");
+        }
+        expected.assert_eq(&told);
+    }
+
+    fn payment() -> Value {
+        let sealed = json!({ "type": "string", "maxLength": 20, "x-holiday-sealed": true });
+        let means = json!({ "oneOf": [
+            { "type": "object", "properties": { "kind": { "const": "card" }, "number": sealed }, "required": ["kind", "number"] },
+            { "type": "object", "properties": { "kind": { "const": "cash" } }, "required": ["kind"] },
+        ] });
+        json!({
+            "type": "object",
+            "properties": {
+                "amount": { "type": "integer" },
+                "pin": { "anyOf": [sealed, { "type": "null" }] },
+                "cards": { "type": "array", "items": { "type": "object", "properties": { "number": sealed } } },
+                "pair": { "prefixItems": [{ "type": "string" }, sealed] },
+                "by name": { "type": "object", "additionalProperties": sealed },
+                "means": means,
+                "next": { "$ref": "#" },
+            },
+            "required": ["amount"],
+        })
+    }
+
+    #[test]
+    fn what_is_marked_is_sealed_and_the_rest_stays_as_it_was_written() {
+        check(
+            &payment(),
+            &[
+                r#"{"amount": 1}"#,
+                r#"{"amount": 1, "pin": "1234", "note" : "1234"}"#,
+                r#"{"amount": 1, "pin": null}"#,
+                r#"{ "amount" : 1.0e0 , "cards" : [ {"number":"4111"} , {} , {"number" : "\u0034222\n\"é" , "name":"A"}] }"#,
+                r#"{"pair": ["open", "sealed", "more"], "amount": 18446744073709551615}"#,
+                r#"{"by name": {"a": "1", "b": "", "c": "sealed:v1:AAAA"}, "amount": 1}"#,
+                r#"{"means": {"number": "4111", "kind": "card"}, "amount": 1}"#,
+                r#"{"means": {"number": "4111", "kind": "cash"}, "amount": 1}"#,
+                r#"{"\u0070in": "1234", "amount": 1, "next": {"amount": 2, "pin": "5678", "next": {"amount": 3, "pin": "9"}}}"#,
+            ],
+            expect![[r#"
+                {"amount": 1} => {"amount": 1}
+                {"amount": 1, "pin": "1234", "note" : "1234"} => {"amount": 1, "pin": ‹1234›, "note" : "1234"}
+                {"amount": 1, "pin": null} => {"amount": 1, "pin": null}
+                { "amount" : 1.0e0 , "cards" : [ {"number":"4111"} , {} , {"number" : "\u0034222\n\"é" , "name":"A"}] } => { "amount" : 1.0e0 , "cards" : [ {"number":‹4111›} , {} , {"number" : ‹4222
+                "é› , "name":"A"}] }
+                {"pair": ["open", "sealed", "more"], "amount": 18446744073709551615} => {"pair": ["open", ‹sealed›, "more"], "amount": 18446744073709551615}
+                {"by name": {"a": "1", "b": "", "c": "sealed:v1:AAAA"}, "amount": 1} => {"by name": {"a": ‹1›, "b": ‹›, "c": ‹sealed:v1:AAAA›}, "amount": 1}
+                {"means": {"number": "4111", "kind": "card"}, "amount": 1} => {"means": {"number": ‹4111›, "kind": "card"}, "amount": 1}
+                {"means": {"number": "4111", "kind": "cash"}, "amount": 1} => {"means": {"number": ‹4111›, "kind": "cash"}, "amount": 1}
+                {"\u0070in": "1234", "amount": 1, "next": {"amount": 2, "pin": "5678", "next": {"amount": 3, "pin": "9"}}} => {"\u0070in": ‹1234›, "amount": 1, "next": {"amount": 2, "pin": ‹5678›, "next": {"amount": 3, "pin": ‹9›}}}
+            "#]],
+        );
+        check(
+            &json!({ "type": "string", "x-holiday-sealed": true }),
+            &[" \"all of it\" "],
+            expect![[r#"
+             "all of it"  =>  ‹all of it› 
+        "#]],
+        );
+        check(
+            &json!({ "type": "string" }),
+            &["\"nothing\""],
+            expect![[r#"
+            "nothing" => "nothing"
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_shown_where_it_may_be_secret() {
+        check(
+            &payment(),
+            &[
+                r#"{"amount": "1234", "pin": "1234"}"#,
+                r#"{"amount": 1, "pin": 1234}"#,
+                r#"{"amount": 1, "pin": "1234 1234 1234 1234 1234"}"#,
+                r#"{"amount": 1, "cards": "4111"}"#,
+                r#"{"amount": 1, "cards": ["4111"]}"#,
+                r#"{"amount": 1, "cards": [{"number": ["4111"]}]}"#,
+                r#"{"amount": 1, "by name": {"a": 1, "b": ["4111"]}}"#,
+                r#"{"amount": 1, "means": {"kind": "cheque", "number": "4111"}}"#,
+                r#"{"amount": 1, "means": {"kind": "card", "nummer": "4111"}}"#,
+                r#"{"amount": 1, "means": "4111"}"#,
+                r#"{"pin": "1234"}"#,
+                r#""4111""#,
+                r#"{"amount": 1, "pin": "1234""#,
+                r#"{"amount": 1, "pin": "12\x34"}"#,
+            ],
+            expect![[r#"
+                {"amount": "1234", "pin": "1234"} => no: .amount is "1234", not an integer
+                {"amount": 1, "pin": 1234} => no: .pin is <hidden>, not a string or null
+                {"amount": 1, "pin": "1234 1234 1234 1234 1234"} => no: .pin is <hidden>, longer than 20 characters
+                {"amount": 1, "cards": "4111"} => no: .cards is <hidden>, not an array
+                {"amount": 1, "cards": ["4111"]} => no: .cards[0] is <hidden>, not an object
+                {"amount": 1, "cards": [{"number": ["4111"]}]} => no: .cards[0].number is <hidden>, not a string
+                {"amount": 1, "by name": {"a": 1, "b": ["4111"]}} => no: ["by name"].a is <hidden>, not a string; ["by name"].b is <hidden>, not a string
+                {"amount": 1, "means": {"kind": "cheque", "number": "4111"}} => no: .means.kind is "cheque", not "card" or "cash"
+                {"amount": 1, "means": {"kind": "card", "nummer": "4111"}} => no: .means lacks the field "number"
+                {"amount": 1, "means": "4111"} => no: .means is <hidden>, not an object
+                {"pin": "1234"} => no: it lacks the field "amount"
+                "4111" => no: it is <hidden>, not an object
+                {"amount": 1, "pin": "1234" => no: NotJson(Error("EOF while parsing an object", line: 1, column: 27))
+                {"amount": 1, "pin": "12\x34"} => no: NotJson(Error("invalid escape", line: 1, column: 26))
+            "#]],
+        );
+    }
+
+    /// The schema is held against the last one, and a handler may read another.
+    #[test]
+    fn a_field_that_is_there_twice_is_refused_where_something_is_sealed() {
+        check(
+            &payment(),
+            &[
+                r#"{"amount": 1, "pin": ["1234"], "pin": "1234"}"#,
+                r#"{"amount": 1, "pin": "1234", "\u0070in": "1234"}"#,
+                r#"{"amount": 1, "next": {"pin": ["1234"]}, "next": {"amount": 1}}"#,
+                r#"{"amount": 1, "by name": {"a": ["1"], "a": "1"}}"#,
+                r#"{"amount": 1, "note": 1, "note": 2}"#,
+            ],
+            expect![[r#"
+                {"amount": 1, "pin": ["1234"], "pin": "1234"} => no: .pin is <hidden>, not a string or null
+                {"amount": 1, "pin": "1234", "\u0070in": "1234"} => no: Twice { name: "pin" }
+                {"amount": 1, "next": {"pin": ["1234"]}, "next": {"amount": 1}} => no: .next lacks the field "amount"; .next.pin is not there, not a string or null
+                {"amount": 1, "by name": {"a": ["1"], "a": "1"}} => no: ["by name"].a is <hidden>, not a string
+                {"amount": 1, "note": 1, "note": 2} => {"amount": 1, "note": 1, "note": 2}
+            "#]],
+        );
+    }
+
+    #[test]
+    fn so_many_texts_are_sealed() {
+        let schema = compile(&json!({ "items": { "type": "string", "x-holiday-sealed": true } }));
+        let sealer = Sealer::in_memory();
+        let body = |texts: usize| json!(vec![""; texts]).to_string();
+        let most = admit(&schema, &sealer, &body(SEALED_TEXTS_MAX)).expect("it just fits");
+        assert_eq!(most.matches("sealed:v1:").count(), SEALED_TEXTS_MAX);
+        let rejection = admit(&schema, &sealer, &body(SEALED_TEXTS_MAX + 1)).expect_err("there is one more");
+        assert!(matches!(rejection, Rejection::TooManySealed { max: SEALED_TEXTS_MAX }), "{rejection:?}");
+    }
+
+    #[test]
+    fn what_is_sealed_still_fits_into_a_journal() {
+        let schema = compile(&json!({ "type": "string", "x-holiday-sealed": true }));
+        let sealer = Sealer::in_memory();
+        let body = |bytes: usize| format!("\"{}\"", "x".repeat(bytes));
+        let overhead = admit(&schema, &sealer, &body(0)).expect("it is sealed").len();
+        let most = (PAYLOAD_BYTES_MAX - overhead) / 4 * 3;
+        assert!(admit(&schema, &sealer, &body(most)).is_ok_and(|it| it.len() <= PAYLOAD_BYTES_MAX));
+        let rejection = admit(&schema, &sealer, &body(most + 4)).expect_err("it is longer");
+        assert!(matches!(rejection, Rejection::TooLarge { .. }), "{rejection:?}");
+    }
+}

@@ -377,3 +377,215 @@ impl Place {
         fields.chain(&mut self.first_items).chain([&mut self.other_items])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Shows where something is sealed, or why nobody can tell.
+    fn check(schema: &Value, expected: Expect) {
+        complexity::depth(schema).expect("a schema that can be used");
+        let shown = match Places::find(schema) {
+            Ok(Some(places)) => {
+                let mut shown = Vec::new();
+                show(&places, 0, "", &mut BTreeSet::new(), &mut shown);
+                shown.join(" ")
+            }
+            Ok(None) => "nothing".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        expected.assert_eq(&shown);
+    }
+
+    fn show(places: &Places, number: usize, at: &str, above: &mut BTreeSet<usize>, shown: &mut Vec<String>) {
+        let place = &places.0[number];
+        if place.is_sealed {
+            shown.push(if at.is_empty() { "all".to_owned() } else { at.to_owned() });
+        }
+        if !above.insert(number) {
+            return shown.push(format!("{at}…"));
+        }
+        let fields = place.fields.iter().map(|(name, number)| (Step::Field(name.clone()), *number));
+        let items = (0..).zip(&place.first_items).map(|(index, number)| (Step::Item(index), *number));
+        let others = [(Step::OtherFields, place.other_fields), (Step::OtherItems, place.other_items)];
+        for (step, number) in fields.chain(items).chain(others) {
+            if let Some(number) = number {
+                show(places, number, &format!("{at}{}", super::shown(&step)), above, shown);
+            }
+        }
+        above.remove(&number);
+    }
+
+    fn sealed() -> Value {
+        json!({ "type": "string", "x-holiday-sealed": true })
+    }
+
+    fn defined(root: &Value) -> Value {
+        let mut root = root.clone();
+        let card =
+            json!({ "type": "object", "properties": { "number": sealed(), "name": { "type": "string" } } });
+        root["$defs"] = json!({ "Sealed": sealed(), "Card": card });
+        root
+    }
+
+    #[test]
+    fn marks_are_found_where_values_can_be() {
+        check(&sealed(), expect!["all"]);
+        check(&json!(true), expect!["nothing"]);
+        check(&json!({ "properties": { "card": { "type": "string" } } }), expect!["nothing"]);
+        let unmarked = json!({ "type": "string", "x-holiday-sealed": false });
+        check(&json!({ "properties": { "card": unmarked } }), expect!["nothing"]);
+        check(
+            &defined(&json!({ "properties": {
+                "card": { "$ref": "#/$defs/Card" },
+                "cards": { "items": { "$ref": "#/$defs/Card" } },
+                "pair": { "prefixItems": [{}, sealed()], "items": { "$ref": "#/$defs/Card" } },
+                "older": { "items": [sealed()], "additionalItems": sealed() },
+                "by name": { "additionalProperties": { "$ref": "#/$defs/Sealed", "description": "a secret" } },
+                "named": { "properties": { "open": { "type": "string" } }, "additionalProperties": sealed() },
+                "note": { "type": "string" },
+            } })),
+            expect![[
+                r#"["by name"].* .card.number .cards[].number .named.* .older[0] .older[] .pair[1] .pair[].number"#
+            ]],
+        );
+        check(&json!({ "properties": { "x-holiday-sealed": sealed() } }), expect![".x-holiday-sealed"]);
+    }
+
+    #[test]
+    fn a_schema_that_contains_itself_is_followed_once() {
+        check(
+            &json!({ "properties": { "secret": sealed(), "next": { "anyOf": [{ "$ref": "#" }, { "type": "null" }] } } }),
+            expect![".next.next… .next.secret .secret"],
+        );
+        check(&json!({ "properties": { "a": sealed() }, "allOf": [{ "$ref": "#" }] }), expect![".a"]);
+    }
+
+    #[test]
+    fn what_may_be_absent_or_of_other_kinds_is_sealed_when_it_is_a_string() {
+        for optional in [
+            json!({ "type": ["string", "null"], "x-holiday-sealed": true }),
+            json!({ "anyOf": [sealed(), { "type": "null" }] }),
+            json!({ "oneOf": [{ "const": null }, sealed(), { "type": "integer" }] }),
+            json!({ "x-holiday-sealed": true, "anyOf": [{ "type": "string" }, { "type": "null" }] }),
+            json!({ "x-holiday-sealed": true, "enum": ["a", "b"] }),
+            json!({ "allOf": [{ "minLength": 3 }, sealed()] }),
+            json!({ "anyOf": [sealed(), { "type": "object", "properties": { "id": { "type": "string" } } }] }),
+        ] {
+            check(&json!({ "properties": { "card": optional } }), expect![".card"]);
+        }
+    }
+
+    #[test]
+    fn alternatives_agree_or_have_nothing_to_say() {
+        let card = json!({ "properties": { "kind": { "const": "card" }, "number": sealed() } });
+        let cash = json!({ "properties": { "kind": { "const": "cash" } }, "additionalProperties": false });
+        let account =
+            json!({ "properties": { "number": { "allOf": [sealed()] } }, "additionalProperties": true });
+        check(&json!({ "oneOf": [card, cash, account, { "type": "string" }] }), expect![".number"]);
+        check(
+            &json!({ "properties": { "a": {} }, "anyOf": [card, { "properties": { "number": false } }] }),
+            expect![".number"],
+        );
+        check(
+            &json!({ "allOf": [card, { "properties": { "number": { "type": "string" } } }] }),
+            expect![".number"],
+        );
+        let open = "marks .number with 'x-holiday-sealed', but it is not marked in all alternatives; mark it in each of them";
+        for number in [json!({ "type": "string" }), json!(true), json!({ "type": ["string", "integer"] })] {
+            let open_one = json!({ "properties": { "number": number } });
+            let Err(error) = Places::find(&json!({ "oneOf": [card, open_one] })) else {
+                panic!("{number} is open")
+            };
+            assert_eq!(error.to_string(), open);
+        }
+        let integer = json!({ "properties": { "number": { "type": "integer" } } });
+        check(&json!({ "oneOf": [card, integer] }), expect![".number"]);
+        check(
+            &json!({ "oneOf": [card, { "additionalProperties": { "type": "string" } }] }),
+            expect![
+                "marks .number with 'x-holiday-sealed', but it is not marked in all alternatives; mark it in each of them"
+            ],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_decided_is_refused() {
+        let marked = json!({ "x-holiday-sealed": true });
+        check(
+            &marked,
+            expect![[
+                r#"marks the whole input with 'x-holiday-sealed', but more than a string may be there; put '"type": "string"' beside the mark"#
+            ]],
+        );
+        for (schema, reason) in [
+            (json!({ "type": "integer", "x-holiday-sealed": true }), "more than a string may be there"),
+            (json!({ "type": "string", "x-holiday-sealed": "yes" }), "the mark is neither true nor false"),
+            (
+                json!({ "x-holiday-sealed": true, "anyOf": [sealed(), true] }),
+                "more than a string may be there",
+            ),
+            (
+                json!({ "anyOf": [sealed(), { "type": "array", "items": sealed() }] }),
+                "there are marks within it, too",
+            ),
+        ] {
+            let error = Places::find(&json!({ "properties": { "a": schema } })).expect_err("it is unclear");
+            assert!(
+                error.to_string().starts_with(&format!("marks .a with 'x-holiday-sealed', but {reason}")),
+                "{error}"
+            );
+        }
+        for keyword in NOT_FOLLOWED {
+            let within = match keyword {
+                "patternProperties" | "dependentSchemas" | "dependencies" => {
+                    json!({ "^a": { "$ref": "#/$defs/Card" } })
+                }
+                _ => json!({ "$ref": "#/$defs/Card" }),
+            };
+            let schema = defined(&json!({ "properties": { "a": { keyword: within } } }));
+            let error = Places::find(&schema).expect_err("it is not followed").to_string();
+            let expected =
+                format!("marks .a with 'x-holiday-sealed', but it depends on '{keyword}' whether it counts");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+        check(
+            &json!({ "patternProperties": { "^x-": { "type": "string" } }, "additionalProperties": sealed() }),
+            expect![
+                "marks the whole input with 'x-holiday-sealed', but it depends on 'patternProperties' whether it counts; put it under 'properties', 'items' or 'additionalProperties' alone"
+            ],
+        );
+    }
+
+    #[test]
+    fn a_mark_where_no_schema_is_was_meant_for_something() {
+        check(
+            &json!({ "propertes": { "card": sealed() } }),
+            expect![
+                "marks /propertes/card with 'x-holiday-sealed', but no schema of the input is there; put it where 'properties', 'items' or '$ref' lead"
+            ],
+        );
+        check(&json!({ "$defs": { "Unused": sealed() } }), expect!["nothing"]);
+        let elsewhere =
+            json!({ "properties": { "a": { "$ref": "#/schemas/Card" } }, "schemas": { "Card": sealed() } });
+        check(&elsewhere, expect![".a"]);
+    }
+
+    #[test]
+    fn so_many_places_are_looked_at() {
+        let with = |fields: usize| {
+            let mut fields: Map<String, Value> = (0..fields)
+                .map(|number| (format!("f{number}"), json!({ "title": number.to_string() })))
+                .collect();
+            fields.insert("card".to_owned(), sealed());
+            Places::find(&json!({ "properties": fields }))
+        };
+        // The whole input, the card, and the others.
+        assert!(with(SEALED_PLACES_MAX - 2).is_ok_and(|it| it.is_some()));
+        let error = with(SEALED_PLACES_MAX - 1).expect_err("there is one more");
+        assert!(matches!(error, SchemaError::TooManySealedPlaces), "{error}");
+    }
+}

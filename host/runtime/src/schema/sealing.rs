@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
         Ok(())
     }
 
-    /// Of a field that is there twice, the schema was held against one, and a handler may read the other.
+    /// Of a field that is there twice, the schema may have been held against one, and a handler may read the other.
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let places = self.search.places;
         let mut seen = BTreeSet::new();

@@ -470,4 +470,33 @@ mod tests {
         );
         assert!(services(with("application/json", r#"{"type": "string"}"#)).is_ok());
     }
+
+    #[test]
+    fn what_is_to_be_sealed_is_clear() {
+        let media = |content_type: &str, schema: &str| {
+            Some(manifest::Media { content_type: content_type.to_owned(), schema: Some(schema.to_owned()) })
+        };
+        let with = |input, output| {
+            let handler = handler("h", manifest::HandlerMode::Exclusive);
+            let handlers = vec![manifest::Handler { input, output, ..handler }];
+            vec![manifest::Service { handlers, ..object("A") }]
+        };
+        let sealed = r#"{"properties": {"card": {"type": "string", "x-holiday-sealed": true}}}"#;
+        assert!(services(with(media("application/json", sealed), None)).is_ok());
+        check(
+            with(media("text/plain", sealed), None),
+            expect![
+                "the input of handler 'h' of service 'A' is 'text/plain', of which nothing can be sealed; make it 'application/json', or take 'x-holiday-sealed' out of its schema"
+            ],
+        );
+        let unclear = r#"{"not": {"type": "string", "x-holiday-sealed": true}}"#;
+        check(
+            with(media("application/json", unclear), None),
+            expect![
+                "the schema of the input of handler 'h' of service 'A' marks the whole input with 'x-holiday-sealed', but it depends on 'not' whether it counts; put it under 'properties', 'items' or 'additionalProperties' alone"
+            ],
+        );
+        let answers = with(None, media("application/json", unclear));
+        assert!(services(answers).is_ok(), "what a handler answers with is its own affair");
+    }
 }

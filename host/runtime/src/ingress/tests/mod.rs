@@ -15,6 +15,7 @@ use crate::telemetry::Tracer;
 
 mod bounds;
 mod outcomes;
+mod sealing;
 mod signals;
 
 fn host() -> Host {

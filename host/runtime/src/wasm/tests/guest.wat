@@ -55,6 +55,7 @@
     (export "finish-run" (func
       (param "token" (own $run-token)) (param "outcome" $run-outcome) (result (own $pending))))
     (export "set-state" (func (param "key" string) (param "value" (list u8))))
+    (export "reveal" (func (param "text" string) (result (result string (error $failure)))))
     (export "wait" (func
       (param "durable" (list (borrow $pending))) (param "io" (list (borrow $pollable))) (result $ready)))))
   (alias export $context "run-token" (type $run-token))
@@ -80,6 +81,7 @@
   (core func $run (canon lower (func $context "run") (memory $m)))
   (core func $finish-run (canon lower (func $context "finish-run") (memory $m)))
   (core func $set-state (canon lower (func $context "set-state") (memory $m)))
+  (core func $reveal (canon lower (func $context "reveal") (memory $m) (realloc $realloc)))
   (core func $wait (canon lower (func $context "wait") (memory $m) (realloc $realloc)))
   (core func $drop-token (canon resource.drop $run-token))
   (core func $drop-pending (canon resource.drop $pending))
@@ -94,6 +96,7 @@
     (import "host" "run" (func $run (param i32 i32 i32 i64 f64 i64 i32 i32 i32 i64 i32 i32)))
     (import "host" "finish-run" (func $finish-run (param i32 i32 i32 i32 i32) (result i32)))
     (import "host" "set-state" (func $set-state (param i32 i32 i32 i32)))
+    (import "host" "reveal" (func $reveal (param i32 i32 i32)))
     (import "host" "wait" (func $wait (param i32 i32 i32 i32 i32)))
     (import "host" "drop-token" (func $drop-token (param i32)))
     (import "host" "drop-pending" (func $drop-pending (param i32)))
@@ -152,6 +155,7 @@
     (export "run" (func $run))
     (export "finish-run" (func $finish-run))
     (export "set-state" (func $set-state))
+    (export "reveal" (func $reveal))
     (export "wait" (func $wait))
     (export "drop-token" (func $drop-token))
     (export "drop-pending" (func $drop-pending))))))

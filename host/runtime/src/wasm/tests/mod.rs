@@ -4,12 +4,14 @@ mod bounds;
 mod components;
 mod guests;
 mod rehearsals;
+mod sealing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use holiday_core::attempt::{News, Start};
 use holiday_core::deployment::{HandlerMode, ServiceKind};
 use holiday_core::event::Event;
@@ -59,6 +61,7 @@ fn open_with(dir: &tempfile::TempDir, config: WasmConfig) -> Arc<Components> {
 struct Script {
     components: Arc<Components>,
     deployment: DeploymentId,
+    input: Bytes,
     attempts: u32,
     commands: Vec<CommandEntry>,
     notifications: Vec<NotificationEntry>,
@@ -101,6 +104,7 @@ impl Script {
         Script {
             deployment: DeploymentId::of(&prepared.digest),
             components,
+            input: "input".into(),
             attempts: 0,
             commands: Vec::new(),
             notifications: Vec::new(),
@@ -114,6 +118,7 @@ impl Script {
     fn another(&self) -> Self {
         Script {
             components: Arc::clone(&self.components),
+            input: self.input.clone(),
             attempts: 0,
             commands: Vec::new(),
             notifications: Vec::new(),
@@ -145,7 +150,7 @@ impl Script {
             target,
             kind: ServiceKind::Service,
             mode: HandlerMode::Exclusive,
-            input: "input".into(),
+            input: self.input.clone(),
             headers: Vec::new(),
             idempotency_key: None,
             seed: Seed([7; 32]),

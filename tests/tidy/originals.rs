@@ -36,7 +36,7 @@ const SYSTEMS: [System; 9] = [
 ];
 
 /// Examples that are still to be written.
-const TO_COME: &[&str] = &["provisioning"];
+const TO_COME: &[&str] = &[];
 
 /// What stands in our column for them.
 const NOTHING_YET: &str = "–";

@@ -7,10 +7,14 @@ use serde_json::{Value, json};
 use crate::harness::{ANY_PORT, Setup, TestHost, output, stdout};
 use crate::secrets::{assert_nowhere, places};
 
+/// All that anybody says who has a body in his hands.
+const LOG: &str =
+    "debug,holiday_runtime=trace,holiday_core=trace,axum=trace,hyper=trace,hyper_util=trace,h2=trace";
+
 /// Keeps all journals, so that there is much to search, and logs all there is to say.
 fn setup() -> Setup {
     let config = "[policies]\njournal-retention = \"1h\"\nretry = { max-attempts = 1, then = \"fail\" }";
-    Setup::guests(&["probe"]).config(config).variable("HOLIDAY_LOG", "debug")
+    Setup::guests(&["probe"]).config(config).variable("HOLIDAY_LOG", LOG)
 }
 
 /// Secrets in all places of an input, each with `name` in it, and a note that is none.

@@ -488,7 +488,7 @@ fn a_variable_of_the_host_may_hold_the_seal_key() {
         Vec::new(),
         expect![[r#"
             seal-key = <secret from env HOLIDAY_SEAL_KEY> (HOLIDAY_SEAL_KEY)
-            seal-keys-old = {"secret-file":"/run/key"} (holiday.toml)
+            seal-keys-old = <secret from file /run/key> (holiday.toml)
         "#]],
     );
 }

@@ -195,10 +195,10 @@ mod tests {
         );
         check(
             &json!({ "type": "string", "x-holiday-sealed": true }),
-            &[" \"all of it\" "],
+            &["\"all of it\""],
             expect![[r#"
-             "all of it"  =>  ‹all of it› 
-        "#]],
+                "all of it" => ‹all of it›
+            "#]],
         );
         check(
             &json!({ "type": "string" }),

@@ -27,8 +27,8 @@ use document::{Document, shorten};
 pub(crate) use input::{InputSchema, Rejection};
 pub(crate) use misfit::Misfits;
 use node::{Inspection, Rows};
+use sealed::Places;
 pub(crate) use sealed::has_mark;
-use sealed::{Places, SEALED_PLACES_MAX};
 
 /// Bytes of one schema; a component with a larger one is refused.
 pub(crate) const SCHEMA_BYTES_MAX: usize = 256 * 1024;
@@ -92,10 +92,8 @@ pub(crate) enum SchemaError {
     Invalid { at: String, reason: String },
     #[error("marks {at} with 'x-holiday-sealed', but {why}")]
     UnclearMark { at: String, why: String },
-    #[error(
-        "has too many ways to what it marks with 'x-holiday-sealed'; {SEALED_PLACES_MAX} places are looked at"
-    )]
-    TooManySealedPlaces,
+    #[error("has too many ways to what it marks with 'x-holiday-sealed'; mark it in fewer alternatives")]
+    TooTangled,
 }
 
 /// What checking a body has shown.

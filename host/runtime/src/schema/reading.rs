@@ -10,6 +10,19 @@ use super::keywords::under;
 /// The keyword that marks a schema of a string.
 pub(super) const MARK: &str = "x-holiday-sealed";
 
+/// Keywords that say which strings may be somewhere, or lead into a value.
+const HEARD: [&str; 9] = [
+    MARK,
+    "type",
+    "enum",
+    "const",
+    "properties",
+    "additionalProperties",
+    "items",
+    "prefixItems",
+    "additionalItems",
+];
+
 /// What JSON has.
 const KINDS: [&str; 6] = ["array", "boolean", "null", "number", "object", "string"];
 
@@ -47,6 +60,14 @@ pub(super) struct Strings {
 }
 
 impl<'a> Reading<'a> {
+    /// What one schema says itself; nothing, if it only refers to others.
+    pub(super) fn own(schema: &'a Map<String, Value>) -> Self {
+        match HEARD.iter().any(|keyword| schema.contains_key(*keyword)) {
+            true => Reading::Own(Own(schema)),
+            false => Reading::All(Vec::new()),
+        }
+    }
+
     pub(super) fn all(readings: Vec<Reading<'a>>) -> Self {
         let flat =
             readings.into_iter().flat_map(|it| if let Reading::All(all) = it { all } else { vec![it] });
@@ -62,6 +83,16 @@ impl<'a> Reading<'a> {
         match <[_; 1]>::try_from(in_order(flat)) {
             Ok([one]) => one,
             Err(any) => Reading::Any(any),
+        }
+    }
+
+    /// How deep it is nested.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Reading::Own(_) => 0,
+            Reading::All(several) | Reading::Any(several) => {
+                1 + several.iter().map(Reading::depth).max().unwrap_or_default()
+            }
         }
     }
 

@@ -11,10 +11,13 @@ use serde_json::{Map, Value};
 use super::document::{Document, Row};
 use super::keywords::{subschemas, under};
 use super::reading::{MARK, Own, Reading, Step};
-use super::{SCHEMA_CHECKS_MAX, SchemaError, complexity};
+use super::{SCHEMA_DEPTH_MAX, SchemaError, complexity};
 
 /// Places of one schema that are told apart to find those that are sealed.
 pub(crate) const SEALED_PLACES_MAX: usize = 1_000;
+
+/// Steps that finding them may take, from a schema to one within it.
+pub(crate) const SEALED_STEPS_MAX: usize = 1_000_000;
 
 /// Keywords under which a mark is refused: whether their schemas count depends on the value, or on other schemas.
 const NOT_FOLLOWED: [&str; 11] = [
@@ -66,7 +69,7 @@ impl Places {
             return Err(SchemaError::UnclearMark { at: at.clone(), why: why.to_owned() });
         }
         let search =
-            Search { root, steps_left: SCHEMA_CHECKS_MAX, known: BTreeMap::new(), unmarked: BTreeSet::new() };
+            Search { root, steps_left: SEALED_STEPS_MAX, known: BTreeMap::new(), unmarked: BTreeSet::new() };
         search.run().and_then(keep_those_that_lead)
     }
 
@@ -201,8 +204,9 @@ impl<'a> Search<'a> {
             return Ok(*number);
         }
         let number = waiting.len();
-        if number >= SEALED_PLACES_MAX {
-            return Err(SchemaError::TooManySealedPlaces);
+        // What is read within one that contains itself may become deeper with each step.
+        if number >= SEALED_PLACES_MAX || reading.depth() > SCHEMA_DEPTH_MAX {
+            return Err(SchemaError::TooTangled);
         }
         self.known.insert(reading.clone(), number);
         waiting.push((reading, at));
@@ -216,6 +220,7 @@ impl<'a> Search<'a> {
         step: &Step,
         at: &str,
     ) -> Result<Option<Reading<'a>>, SchemaError> {
+        self.count_step()?;
         let several = match reading {
             Reading::Own(own) => {
                 let within = own.within(step).map(|schema| self.read(schema, &mut Vec::new(), at));
@@ -241,7 +246,7 @@ impl<'a> Search<'a> {
         above: &mut Vec<*const Value>,
         at: &str,
     ) -> Result<Reading<'a>, SchemaError> {
-        self.steps_left = self.steps_left.checked_sub(1).ok_or(SchemaError::TooManyChecks)?;
+        self.count_step()?;
         let object = match schema {
             // One that leads back to itself says nothing that it has not said.
             Value::Object(object) if !above.contains(&std::ptr::from_ref(schema)) => object,
@@ -249,7 +254,7 @@ impl<'a> Search<'a> {
             _ => return Ok(Reading::all(Vec::new())),
         };
         above.push(schema);
-        let mut all = vec![Reading::Own(Own(object))];
+        let mut all = vec![Reading::own(object)];
         let conjuncts = complexity::target(self.root, object)?.into_iter().chain(under(object, "allOf"));
         for schema in conjuncts {
             all.push(self.read(schema, above, at)?);
@@ -263,6 +268,11 @@ impl<'a> Search<'a> {
         check_mark(object, &reading, at)?;
         self.check_not_followed(object, at)?;
         Ok(reading)
+    }
+
+    fn count_step(&mut self) -> Result<(), SchemaError> {
+        self.steps_left = self.steps_left.checked_sub(1).ok_or(SchemaError::TooTangled)?;
+        Ok(())
     }
 
     fn check_not_followed(&mut self, object: &'a Map<String, Value>, at: &str) -> Result<(), SchemaError> {
@@ -457,6 +467,15 @@ mod tests {
 
     #[test]
     fn a_schema_that_contains_itself_is_followed_once() {
+        let recursive = |more: Value| {
+            let expression = json!({ "$ref": "#/$defs/Expression", "description": "an operand" });
+            let unary = json!({ "properties": { "kind": { "const": "-" }, "left": expression } });
+            let binary = json!({ "properties": { "kind": { "const": "+" }, "left": expression, "right": expression } });
+            let leaf = json!({ "properties": { "kind": { "const": "?" }, "secret": sealed() } });
+            let defs = json!({ "Expression": { "oneOf": [unary, binary, leaf, more] } });
+            json!({ "$ref": "#/$defs/Expression", "$defs": defs })
+        };
+        check(&recursive(json!({ "type": "null" })), expect![".left… .right… .secret"]);
         check(
             &json!({ "properties": { "secret": sealed(), "next": { "anyOf": [{ "$ref": "#" }, { "type": "null" }] } } }),
             expect![".next.next… .next.secret .secret"],
@@ -577,15 +596,42 @@ mod tests {
     #[test]
     fn so_many_places_are_looked_at() {
         let with = |fields: usize| {
-            let mut fields: Map<String, Value> = (0..fields)
-                .map(|number| (format!("f{number}"), json!({ "title": number.to_string() })))
-                .collect();
+            let mut fields: Map<String, Value> =
+                (0..fields).map(|number| (format!("f{number}"), json!({ "const": number }))).collect();
             fields.insert("card".to_owned(), sealed());
             Places::find(&json!({ "properties": fields }))
         };
         // The whole input, the card, and the others.
         assert!(with(SEALED_PLACES_MAX - 2).is_ok_and(|it| it.is_some()));
         let error = with(SEALED_PLACES_MAX - 1).expect_err("there is one more");
-        assert!(matches!(error, SchemaError::TooManySealedPlaces), "{error}");
+        assert!(matches!(error, SchemaError::TooTangled), "{error}");
+    }
+
+    /// Each alternative is asked for the fields of all others.
+    #[test]
+    fn so_many_steps_are_taken() {
+        let with = |alternatives: usize| {
+            let one = |number: usize| json!({ "properties": { format!("f{number}"): true } });
+            let mut all: Vec<Value> = (0..alternatives).map(one).collect();
+            all.push(json!({ "properties": { "card": sealed() } }));
+            Places::find(&json!({ "anyOf": all }))
+        };
+        let some = SEALED_STEPS_MAX.isqrt();
+        assert!(with(some / 2).is_ok_and(|it| it.is_some()));
+        let error = with(some).expect_err("there are more");
+        assert!(matches!(error, SchemaError::TooTangled), "{error}");
+    }
+
+    #[test]
+    fn what_becomes_deeper_with_each_step_is_not_followed_for_ever() {
+        let next = |name: &str| json!({ "properties": { "x": { "$ref": format!("#/$defs/{name}") } } });
+        let with = |own: &str, other: &str| {
+            let mut schema = next(own);
+            schema["anyOf"] = json!([next(other), next(own), { "properties": { "card": sealed() } }]);
+            schema
+        };
+        let schema = json!({ "$ref": "#/$defs/a", "$defs": { "a": with("a", "b"), "b": with("b", "a") } });
+        let error = Places::find(&schema).expect_err("it has no end");
+        assert!(matches!(error, SchemaError::TooTangled), "{error}");
     }
 }

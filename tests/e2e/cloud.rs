@@ -110,6 +110,16 @@ impl Cloud {
         self.address
     }
 
+    /// Where clients find it that are not of the test.
+    pub(crate) fn moto_address(&self) -> SocketAddr {
+        self.moto.address
+    }
+
+    /// A python that has boto3.
+    pub(crate) fn python_path(&self) -> &Path {
+        &self.moto.python
+    }
+
     /// Moto itself, whose own settings are below `/moto-api`.
     pub(crate) fn moto(&self) -> Door {
         Door::new(self.moto.address)
@@ -143,11 +153,15 @@ impl Cloud {
 
     /// Runs a script that has `boto3` and `json`, and returns the JSON that it prints. Its calls are not counted.
     pub(crate) async fn python(&self, code: &str) -> Value {
-        let mut command = Command::new(&self.moto.python);
-        command.args(["-c", &format!("{PRELUDE}\n{code}")]);
-        command.envs(client_variables(self.moto.address));
-        let printed = stdout(&output(command).await);
+        let printed = self.run_python(&["-c", &format!("{PRELUDE}\n{code}")]).await;
         serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+    }
+
+    /// Runs python with boto3 and returns what it prints.
+    pub(crate) async fn run_python(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.moto.python);
+        command.args(arguments).current_dir(workspace()).envs(client_variables(self.moto.address));
+        stdout(&output(command).await)
     }
 }
 
@@ -343,7 +357,7 @@ async fn answer(request: hyper::Request<Incoming>, behind: Arc<Behind>) -> Resul
 }
 
 /// Sends a call on as it is: also the host is signed.
-async fn forward(head: &hyper::http::request::Parts, body: Bytes, moto: SocketAddr) -> Response {
+async fn forward(head: &http::request::Parts, body: Bytes, moto: SocketAddr) -> Response {
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Door::new(moto).request(head.method.clone(), path).headers(head.headers.clone()).body(body);
     let answer = request.send().await.expect("moto answers");

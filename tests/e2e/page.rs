@@ -50,6 +50,12 @@ fn log_lines(text: &str) -> impl Iterator<Item = &str> {
     blocks(text).into_iter().filter(|block| block.language == "log").flat_map(|block| block.lines)
 }
 
+/// Where a page has a line.
+pub(crate) fn line_of(page: &str, line: &str) -> usize {
+    let at = read(page).lines().position(|text| text == line);
+    at.map_or_else(|| panic!("{page} has no line '{line}'"), |at| at + 1)
+}
+
 fn read(page: &str) -> String {
     std::fs::read_to_string(workspace().join(page)).unwrap_or_else(|why| panic!("{page}: {why}"))
 }

@@ -179,7 +179,8 @@ impl Row {
         }
     }
 
-    fn expected_row(&self, service: &str, trip_id: &str) -> Option<Value> {
+    /// The row of a service without its id, if the trip leaves one.
+    pub(crate) fn expected_row(&self, service: &str, trip_id: &str) -> Option<Value> {
         if self.failure.is_some() {
             return None;
         }

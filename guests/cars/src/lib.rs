@@ -1,8 +1,9 @@
 //! The object `cars`: the rental cars of one trip.
 
 use effects::Subject;
-use holiday_api::{Booking, Confirmation, Nothing, RunType, Trip, rows};
-use holiday_sdk::{Error, ObjectContext};
+use holiday_api::rows::{Rows, log};
+use holiday_api::{Booking, Confirmation, Nothing, RunType, Trip};
+use holiday_sdk::{Error, ObjectContext, Saga};
 use serde::{Deserialize, Serialize};
 
 holiday_sdk::export!(Cars);
@@ -25,14 +26,12 @@ impl Cars {
     /// Reserves a car.
     async fn reserve(ctx: ObjectContext, trip: Trip) -> Result<Booking, Error> {
         let trip_id = ctx.key();
-        rows::log(&format!("reserve car: {trip_id}"), &trip);
+        log(&format!("reserve car: {trip_id}"), &trip);
         let id = ctx.uuid();
         println!("carReservationID: {id}");
         if trip.run_type == Some(RunType::FailCarRentalReservation) {
             return Err(Error::terminal("Failed to book the car rental"));
         }
-        let subject = Subject { about: &trip_id, id: &id };
-        effects::apply_or_undo(**ctx, "cars.reserve", "cars.cancel", subject).await?;
         let row = Row {
             trip_id,
             id: id.clone(),
@@ -41,32 +40,47 @@ impl Cars {
             rental_to: trip.rental_to,
             transaction_status: "pending".into(),
         };
-        rows::put(ctx, &id, &row, "inserted car reservation")?;
+        let mut saga = Saga::new();
+        saga.compensate(async || give_back(ctx, &id).await);
+        saga.settle(take(ctx, &row).await).await?;
         Ok(Booking { booking_id: id })
     }
 
     /// Confirms a reserved car.
     async fn confirm(ctx: ObjectContext, confirmation: Confirmation) -> Result<Booking, Error> {
         let trip_id = ctx.key();
-        rows::log(&format!("confirm car: {trip_id}"), &confirmation);
+        log(&format!("confirm car: {trip_id}"), &confirmation);
         if confirmation.run_type == Some(RunType::FailCarRentalConfirmation) {
             return Err(Error::terminal("Failed to confirm the car rental"));
         }
         let id = confirmation.booking_id;
-        let row: Row = rows::get(ctx, &id)?;
+        let rows = rows(ctx);
+        let row: Row = rows.get(&id).await?;
         effects::apply(**ctx, "cars.confirm", Subject { about: &trip_id, id: &id }).await?;
         let row = Row { transaction_status: "confirmed".into(), ..row };
-        rows::put(ctx, &id, &row, "updated car booking")?;
+        rows.put(&id, &row, "updated car booking").await?;
         Ok(Booking { booking_id: id })
     }
 
     /// Cancels a car; also answers when there is no such booking.
     async fn cancel(ctx: ObjectContext, booking: Booking) -> Result<Nothing, Error> {
-        let trip_id = ctx.key();
-        rows::log(&format!("cancel car: {trip_id}"), &booking);
-        let id = booking.booking_id;
-        effects::apply(**ctx, "cars.cancel", Subject { about: &trip_id, id: &id }).await?;
-        rows::delete(ctx, &id, "deleted car reservation");
+        log(&format!("cancel car: {}", ctx.key()), &booking);
+        give_back(ctx, &booking.booking_id).await?;
         Ok(Nothing {})
     }
+}
+
+fn rows(ctx: ObjectContext) -> Rows {
+    Rows::of(ctx, "CARS_TABLE_NAME")
+}
+
+async fn take(ctx: ObjectContext, row: &Row) -> Result<(), Error> {
+    effects::apply(**ctx, "cars.reserve", Subject { about: &row.trip_id, id: &row.id }).await?;
+    rows(ctx).put(&row.id, row, "inserted car reservation").await
+}
+
+/// Also does so when it was never taken, or nobody can tell.
+async fn give_back(ctx: ObjectContext, id: &str) -> Result<(), Error> {
+    effects::apply(**ctx, "cars.cancel", Subject { about: &ctx.key(), id }).await?;
+    rows(ctx).delete(id, "deleted car reservation").await
 }

@@ -1,8 +1,9 @@
 //! The object `flights`: the flights of one trip.
 
 use effects::Subject;
-use holiday_api::{Booking, Confirmation, Nothing, RunType, Trip, rows};
-use holiday_sdk::{Error, ObjectContext};
+use holiday_api::rows::{Rows, log};
+use holiday_api::{Booking, Confirmation, Nothing, RunType, Trip};
+use holiday_sdk::{Error, ObjectContext, Saga};
 use serde::{Deserialize, Serialize};
 
 holiday_sdk::export!(Flights);
@@ -26,14 +27,12 @@ impl Flights {
     /// Reserves a flight.
     async fn reserve(ctx: ObjectContext, trip: Trip) -> Result<Booking, Error> {
         let trip_id = ctx.key();
-        rows::log(&format!("reserve flight: {trip_id}"), &trip);
+        log(&format!("reserve flight: {trip_id}"), &trip);
         let id = ctx.uuid();
         println!("flightReservationID: {id}");
         if trip.run_type == Some(RunType::FailFlightsReservation) {
             return Err(Error::terminal("Failed to book the flights"));
         }
-        let subject = Subject { about: &trip_id, id: &id };
-        effects::apply_or_undo(**ctx, "flights.reserve", "flights.cancel", subject).await?;
         let row = Row {
             trip_id,
             id: id.clone(),
@@ -43,32 +42,47 @@ impl Flights {
             arrive_time: trip.arrive_time,
             transaction_status: "pending".into(),
         };
-        rows::put(ctx, &id, &row, "inserted flight reservation")?;
+        let mut saga = Saga::new();
+        saga.compensate(async || give_back(ctx, &id).await);
+        saga.settle(take(ctx, &row).await).await?;
         Ok(Booking { booking_id: id })
     }
 
     /// Confirms a reserved flight.
     async fn confirm(ctx: ObjectContext, confirmation: Confirmation) -> Result<Booking, Error> {
         let trip_id = ctx.key();
-        rows::log(&format!("confirm flight: {trip_id}"), &confirmation);
+        log(&format!("confirm flight: {trip_id}"), &confirmation);
         if confirmation.run_type == Some(RunType::FailFlightsConfirmation) {
             return Err(Error::terminal("Failed to confirm the flights"));
         }
         let id = confirmation.booking_id;
-        let row: Row = rows::get(ctx, &id)?;
+        let rows = rows(ctx);
+        let row: Row = rows.get(&id).await?;
         effects::apply(**ctx, "flights.confirm", Subject { about: &trip_id, id: &id }).await?;
         let row = Row { transaction_status: "confirmed".into(), ..row };
-        rows::put(ctx, &id, &row, "updated flight booking")?;
+        rows.put(&id, &row, "updated flight booking").await?;
         Ok(Booking { booking_id: id })
     }
 
     /// Cancels a flight; also answers when there is no such booking.
     async fn cancel(ctx: ObjectContext, booking: Booking) -> Result<Nothing, Error> {
-        let trip_id = ctx.key();
-        rows::log(&format!("cancel flight: {trip_id}"), &booking);
-        let id = booking.booking_id;
-        effects::apply(**ctx, "flights.cancel", Subject { about: &trip_id, id: &id }).await?;
-        rows::delete(ctx, &id, "deleted flight reservation");
+        log(&format!("cancel flight: {}", ctx.key()), &booking);
+        give_back(ctx, &booking.booking_id).await?;
         Ok(Nothing {})
     }
+}
+
+fn rows(ctx: ObjectContext) -> Rows {
+    Rows::of(ctx, "FLIGHTS_TABLE_NAME")
+}
+
+async fn take(ctx: ObjectContext, row: &Row) -> Result<(), Error> {
+    effects::apply(**ctx, "flights.reserve", Subject { about: &row.trip_id, id: &row.id }).await?;
+    rows(ctx).put(&row.id, row, "inserted flight reservation").await
+}
+
+/// Also does so when it was never taken, or nobody can tell.
+async fn give_back(ctx: ObjectContext, id: &str) -> Result<(), Error> {
+    effects::apply(**ctx, "flights.cancel", Subject { about: &ctx.key(), id }).await?;
+    rows(ctx).delete(id, "deleted flight reservation").await
 }

@@ -1,8 +1,9 @@
 //! The object `payments`: the payments of one trip.
 
 use effects::Subject;
-use holiday_api::{Nothing, Payment, PaymentRequest, RunType, rows};
-use holiday_sdk::{Error, ObjectContext};
+use holiday_api::rows::{Rows, log};
+use holiday_api::{Nothing, Payment, PaymentRequest, RunType};
+use holiday_sdk::{Error, ObjectContext, Saga};
 use serde::Serialize;
 
 holiday_sdk::export!(Payments);
@@ -24,14 +25,12 @@ impl Payments {
     /// Takes the money for the trip.
     async fn process(ctx: ObjectContext, request: PaymentRequest) -> Result<Payment, Error> {
         let trip_id = ctx.key();
-        rows::log(&format!("process payment: {trip_id}"), &request);
+        log(&format!("process payment: {trip_id}"), &request);
         let id = ctx.uuid();
         println!("paymentID: {id}");
         if request.run_type == Some(RunType::FailPayment) {
             return Err(Error::terminal("Failed to process payment"));
         }
-        let subject = Subject { about: &trip_id, id: &id };
-        effects::apply_or_undo(**ctx, "payments.process", "payments.refund", subject).await?;
         let row = Row {
             trip_id,
             id: id.clone(),
@@ -39,17 +38,31 @@ impl Payments {
             currency: "USD".into(),
             transaction_status: "confirmed".into(),
         };
-        rows::put(ctx, &id, &row, "inserted payment")?;
+        let mut saga = Saga::new();
+        saga.compensate(async || give_back(ctx, &id).await);
+        saga.settle(take(ctx, &row).await).await?;
         Ok(Payment { payment_id: id })
     }
 
     /// Gives the money back; also answers when there is no such payment.
     async fn refund(ctx: ObjectContext, payment: Payment) -> Result<Nothing, Error> {
-        let trip_id = ctx.key();
-        rows::log(&format!("refund payment: {trip_id}"), &payment);
-        let id = payment.payment_id;
-        effects::apply(**ctx, "payments.refund", Subject { about: &trip_id, id: &id }).await?;
-        rows::delete(ctx, &id, "deleted payment");
+        log(&format!("refund payment: {}", ctx.key()), &payment);
+        give_back(ctx, &payment.payment_id).await?;
         Ok(Nothing {})
     }
+}
+
+fn rows(ctx: ObjectContext) -> Rows {
+    Rows::of(ctx, "PAYMENTS_TABLE_NAME")
+}
+
+async fn take(ctx: ObjectContext, row: &Row) -> Result<(), Error> {
+    effects::apply(**ctx, "payments.process", Subject { about: &row.trip_id, id: &row.id }).await?;
+    rows(ctx).put(&row.id, row, "inserted payment").await
+}
+
+/// Also does so when it was never taken, or nobody can tell.
+async fn give_back(ctx: ObjectContext, id: &str) -> Result<(), Error> {
+    effects::apply(**ctx, "payments.refund", Subject { about: &ctx.key(), id }).await?;
+    rows(ctx).delete(id, "deleted payment").await
 }

@@ -1,11 +1,13 @@
 //! The service `trips`: books a flight, a car and the payment for both, or none of them.
 
+use aws::Aws;
+use aws::sns::Publish;
 use effects::Subject;
 use holiday_api::{
     Booking, CarsClient, Confirmation, FlightsClient, Payment, PaymentRequest, PaymentsClient, RunType, Trip,
     rows,
 };
-use holiday_sdk::{Context, Error, Saga, TerminalError};
+use holiday_sdk::{Context, Error, Saga, TerminalError, config};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +152,19 @@ impl Partners {
 
     async fn notify(&self, effect: &str, text: &str) -> Result<(), Error> {
         let trip_id = &self.trip_id;
-        println!("{text}: {trip_id}");
-        Ok(effects::apply(self.ctx, effect, Subject { about: trip_id, id: trip_id }).await?)
+        let message = format!("{text}: {trip_id}");
+        println!("{message}");
+        effects::apply(self.ctx, effect, Subject { about: trip_id, id: trip_id }).await?;
+        match config("SNS_TOPIC").filter(|topic| !topic.is_empty()) {
+            Some(topic) => publish(self.ctx, &topic, &message).await,
+            None => Ok(()),
+        }
     }
+}
+
+/// Tells the subscribers of a topic. After a crash at the wrong moment they are told twice.
+async fn publish(ctx: Context, topic_arn: &str, message: &str) -> Result<(), Error> {
+    let input = Publish { topic_arn, message, ..Publish::default() };
+    ctx.run("publish", async || Ok(Aws::from_config()?.sns().publish(&input).await?)).await?;
+    Ok(())
 }

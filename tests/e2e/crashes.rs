@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::harness::{Setup, TestHost};
+use crate::harness::{PATIENCE, Setup, TestHost};
 use crate::http::{Answer, Door};
 
 /// The order to die that builds for development take.
@@ -59,7 +59,8 @@ impl Crashes {
         for n in 1.. {
             self.tellings += 1;
             order(self.folder.path(), n);
-            let telling = tokio::spawn(tell(self.host.ingress(), self.tellings));
+            let told = tokio::time::timeout(PATIENCE, tell(self.host.ingress(), self.tellings));
+            let telling = tokio::spawn(async move { told.await.expect("the story ends") });
             let has_died = self.dies_during(&telling).await;
             if has_died {
                 self.host.start_again().await;

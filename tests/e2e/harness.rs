@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::http::Door;
 
 /// How long a test waits for what is sure to come, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The host's log that a failing test shows.
 const LOG_LINES_SHOWN: usize = 150;

@@ -1,13 +1,15 @@
 //! Functions on AWS: the page's commands as they stand there, and what is made, changed and taken back, also across crashes.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::cloud::{ACCESS_KEY_ID, Call, Cloud, REGION, SECRET_ACCESS_KEY, Verdict};
 use crate::crashes::{self, Crashes};
 use crate::final_states::{FinalState, Table};
-use crate::harness::{Setup, TestHost};
+use crate::harness::{PATIENCE, Setup, TestHost};
 use crate::http::Answer;
 use crate::page::{Reader, START, examples};
 use crate::secrets::assert_nowhere;
@@ -15,7 +17,22 @@ use crate::secrets::assert_nowhere;
 const PAGE: &str = "examples/provisioning/README.md";
 
 const CODE: &str = "export const handler = async () => 42;";
-const OTHER_CODE: &str = "export const handler = async () => 43;";
+/// Of another length, so that AWS tells which of the two it has.
+const OTHER_CODE: &str = "export const handler = async () => 1_000_000;";
+
+/// What AWS says while it is at work on a function.
+const PENDING: &str =
+    r#"{"FunctionName":"f","FunctionArn":"arn:aws:lambda:eu-central-1:1:function:f","State":"Pending"}"#;
+const IN_PROGRESS: &str = r#"{"FunctionName":"f","FunctionArn":"arn:aws:lambda:eu-central-1:1:function:f","State":"Active","LastUpdateStatus":"InProgress"}"#;
+const UPDATE_FAILED: &str = r#"{"FunctionName":"f","FunctionArn":"arn:aws:lambda:eu-central-1:1:function:f","State":"Active","LastUpdateStatus":"Failed","LastUpdateStatusReason":"out of subnets"}"#;
+const SOMEBODY_ELSES: &str = r#"{"FunctionName":"f","FunctionArn":"arn:aws:lambda:eu-central-1:1:function:f","State":"Active","Description":"theirs"}"#;
+
+/// What AWS says of a change while another one is under way.
+const BUSY: Verdict = Verdict::Refuse {
+    status: 409,
+    code: "ResourceConflictException",
+    message: "The operation cannot be performed at this time. An update is in progress.",
+};
 
 /// What AWS says to those who may not.
 const DENIED: Verdict =
@@ -57,8 +74,14 @@ impl World {
 
     /// Waits until a function has this status.
     async fn until(&self, name: &str, status: &str) {
-        while self.host.state("functions", name).await["status"] != status {
-            tokio::task::yield_now().await;
+        let began = Instant::now();
+        loop {
+            let state = self.host.state("functions", name).await;
+            if state["status"] == status {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "it stays like this: {state:#}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -94,29 +117,47 @@ fn changes(calls: &[Call]) -> Vec<String> {
     changes
 }
 
-/// What AWS has of a function, as it says when it is asked past the guest.
+/// Asks AWS past the guest. Moto looks at the scope of a signature only.
+async fn ask(service: &str, request: reqwest::RequestBuilder) -> Answer {
+    let scope = format!("somebody/20260101/{REGION}/{service}/aws4_request");
+    let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let answer = crate::http::send(request.header("authorization", signed)).await.expect("moto answers");
+    assert!(matches!(answer.status, 200 | 404), "{answer:?}");
+    answer
+}
+
+fn get_function(cloud: &Cloud, name: &str) -> reqwest::RequestBuilder {
+    cloud.moto().request(Method::GET, &format!("/2015-03-31/functions/{name}"))
+}
+
+/// What AWS has of a function.
 async fn left(cloud: &Cloud, name: &str) -> Vec<&'static str> {
     let moto = cloud.moto();
-    let ask = async |service: &str, request: reqwest::RequestBuilder| {
-        let scope = format!("somebody/20260101/{REGION}/{service}/aws4_request");
-        let signed = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-        crate::http::send(request.header("authorization", signed)).await.expect("moto answers")
-    };
-    let function = moto.request(reqwest::Method::GET, &format!("/2015-03-31/functions/{name}"));
-    let role =
-        moto.request(reqwest::Method::POST, "/").header("content-type", "application/x-www-form-urlencoded");
+    let role = moto.request(Method::POST, "/").header("content-type", "application/x-www-form-urlencoded");
     let role = role.body(format!("Action=GetRole&Version=2010-05-08&RoleName={name}-role"));
-    let logs = moto.request(reqwest::Method::POST, "/").header("content-type", "application/x-amz-json-1.1");
+    let logs = moto.request(Method::POST, "/").header("content-type", "application/x-amz-json-1.1");
     let logs = logs.header("x-amz-target", "Logs_20140328.DescribeLogGroups");
     let logs = logs.body(json!({ "logGroupNamePrefix": format!("/aws/lambda/{name}") }).to_string());
-    let has_logs =
-        ask("logs", logs).await.ok()["logGroups"].as_array().is_some_and(|groups| !groups.is_empty());
+    let groups = ask("logs", logs).await.ok()["logGroups"].as_array().expect("a list").len();
     let has = [
-        ("function", ask("lambda", function).await.status == 200),
+        ("function", ask("lambda", get_function(cloud, name)).await.status == 200),
         ("role", ask("iam", role).await.status == 200),
-        ("log group", has_logs),
+        ("log group", groups > 0),
     ];
     has.into_iter().filter(|(_, has)| *has).map(|(what, _)| what).collect()
+}
+
+/// The bytes of the code that AWS has, and the memory.
+async fn as_aws_has_it(cloud: &Cloud, name: &str) -> (u64, u64) {
+    let configuration = ask("lambda", get_function(cloud, name)).await.ok()["Configuration"].take();
+    let number = |name: &str| configuration[name].as_u64().expect("a number");
+    (number("CodeSize"), number("MemorySize"))
+}
+
+/// The bytes of an archive with this code: what it takes beside is the same for each.
+fn archived(code: &str) -> u64 {
+    const BESIDE: u64 = 116;
+    BESIDE + u64::try_from(code.len()).expect("it is short")
 }
 
 const ALL: [&str; 3] = ["function", "role", "log group"];
@@ -181,8 +222,10 @@ async fn a_function_is_made_changed_and_deleted() {
     });
     assert_eq!(seen, expected);
     let listed = world.host.ingress().post_empty("/provisioning/listFunctions").await.ok();
-    let expected =
-        json!({ "functionName": "f", "status": "AVAILABLE", "configuration": configuration, "arn": arn });
+    let expected = json!({
+        "functionName": "f", "status": "AVAILABLE", "codeBytes": OTHER_CODE.len(), "memoryMegabytes": 512,
+        "timeoutSeconds": 30, "logRetentionDays": 7, "arn": arn,
+    });
     assert_eq!(listed, json!([expected]));
 
     assert_eq!(world.delete("f").await.ok(), json!({ "success": true }));
@@ -265,10 +308,14 @@ async fn a_function_that_is_being_made_is_busy() {
     // The other name is the same object.
     let formation = world.host.ingress().post_empty("/formation/f/describeFunction").await.ok();
     assert_eq!(formation["status"], "PROVISIONING");
-    while !making.is_finished() {
-        world.cloud.release();
-        tokio::task::yield_now().await;
-    }
+    // It may not hold anything yet.
+    let released = tokio::time::timeout(PATIENCE, async {
+        while !making.is_finished() {
+            world.cloud.release();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    released.await.expect("it ends when it is released");
     making.await.expect("no client panics").ok();
     assert_eq!(world.status("f").await, "AVAILABLE");
     let formation = world.host.ingress();
@@ -283,21 +330,14 @@ async fn a_function_that_is_being_made_is_busy() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_aws_does_not_know_everywhere_yet_is_waited_for() {
-    const UNKNOWN: Verdict = Verdict::Refuse { status: 404, code: "NoSuchEntity", message: "no such role" };
     const TOO_EARLY: Verdict = Verdict::Refuse {
         status: 400,
         code: "InvalidParameterValueException",
         message: "The role defined for the function cannot be assumed by Lambda.",
     };
-    const BUSY: Verdict = Verdict::Refuse {
-        status: 409,
-        code: "ResourceConflictException",
-        message: "The operation cannot be performed at this time. An update is in progress.",
-    };
     const THROTTLED: Verdict =
         Verdict::Refuse { status: 429, code: "TooManyRequestsException", message: "slow down" };
     let Some(world) = World::start(|call| match (operation(call), call.nth) {
-        ("GetRole", 2 | 3) => UNKNOWN,
         ("CreateFunction", 1 | 2) => TOO_EARLY,
         ("CreateLogGroup", 1) => THROTTLED,
         // Each was done before; the second execution finds it so.
@@ -319,6 +359,112 @@ async fn what_aws_does_not_know_everywhere_yet_is_waited_for() {
     );
     assert_eq!(world.delete("f").await.ok(), json!({ "success": true }));
     assert_eq!(left(&world.cloud, "f").await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_is_waited_for_until_aws_knows_it_everywhere() {
+    const UNKNOWN: Verdict = Verdict::Refuse { status: 404, code: "NoSuchEntity", message: "no such role" };
+    let Some(world) = World::start(|call| match (operation(call), call.nth) {
+        ("AttachRolePolicy", 1) | ("GetRole", 2 | 3) => UNKNOWN,
+        _ => Verdict::Forward,
+    })
+    .await
+    else {
+        return;
+    };
+    assert_eq!(world.create("f").await.ok()["success"], true);
+    let asked = |name: &str| world.cloud.calls().iter().filter(|call| operation(call) == name).count();
+    assert_eq!((asked("AttachRolePolicy"), asked("GetRole"), asked("CreateFunction")), (2, 4, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_aws_cannot_bring_into_force_is_undone() {
+    let Some(world) = World::start(|call| match (operation(call), call.nth) {
+        ("GetFunctionConfiguration", 2) => Verdict::Answer(PENDING),
+        ("GetFunctionConfiguration", 4 | 6) => Verdict::Answer(IN_PROGRESS),
+        ("GetFunctionConfiguration", 9) => Verdict::Answer(UPDATE_FAILED),
+        _ => Verdict::Forward,
+    })
+    .await
+    else {
+        return;
+    };
+    assert_eq!(world.create("f").await.ok()["success"], true);
+    assert_eq!(
+        world.ask("f", "update", &json!({ "memoryMegabytes": 256 })).await.ok(),
+        json!({ "success": true })
+    );
+    let calls = world.cloud.calls().len();
+    let change = json!({ "code": OTHER_CODE, "memoryMegabytes": 512 });
+    let (_, _, text) = world.ask("f", "update", &change).await.error();
+    assert!(text.contains("AWS could not make the function 'f': out of subnets"), "{text}");
+    let codes =
+        world.cloud.calls()[calls..].iter().filter(|it| operation(it) == "UpdateFunctionCode").count();
+    assert_eq!(codes, 2, "there and back");
+    assert_eq!(as_aws_has_it(&world.cloud, "f").await, (archived(CODE), 256));
+    let described = world.describe("f").await.ok();
+    assert_eq!(
+        (&described["status"], &described["configuration"]["code"]),
+        (&json!("AVAILABLE"), &json!(CODE))
+    );
+    assert_eq!(world.delete("f").await.ok(), json!({ "success": true }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_taken_back_is_insisted_on() {
+    let Some(world) = World::start(|call| match (operation(call), call.nth) {
+        ("CreateFunction", _) | ("DeleteRole", 1..=3) => DENIED,
+        _ => Verdict::Forward,
+    })
+    .await
+    else {
+        return;
+    };
+    let (_, _, text) = world.create("f").await.error();
+    assert!(text.contains("lambda CreateFunction: AccessDeniedException"), "{text}");
+    assert_eq!(world.status("f").await, "FAILED");
+    assert_eq!(left(&world.cloud, "f").await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_somebody_else_makes_meanwhile_is_left_alone() {
+    let Some(world) = World::start(|call| match (operation(call), call.nth) {
+        ("CreateFunction", 1) => BUSY,
+        ("GetFunctionConfiguration", 2 | 3) => Verdict::Answer(SOMEBODY_ELSES),
+        _ => Verdict::Forward,
+    })
+    .await
+    else {
+        return;
+    };
+    let (status, _, text) = world.create("f").await.error();
+    assert!(status == 409 && text.contains("AWS has a function 'f' that was not made here"), "{text}");
+    let changes = world.changes_since(0);
+    assert_eq!(
+        changes,
+        ["CreateRole", "AttachRolePolicy", "CreateFunction", "DetachRolePolicy", "DeleteRole"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_another_region_is_not_taken_for_this_one() {
+    let Some(mut world) = World::start(|_| Verdict::Forward).await else { return };
+    assert_eq!(world.create("f").await.ok()["success"], true);
+    world.host.kill();
+    world.host.setup = world.host.setup.clone().env("AWS_REGION", "us-east-1");
+    world.host.start_again().await;
+    let calls = world.cloud.calls().len();
+    for answer in
+        [world.delete("f").await, world.ask("f", "update", &json!({ "memoryMegabytes": 256 })).await]
+    {
+        let (status, _, text) = answer.error();
+        assert!(
+            status == 409 && text.contains("was made in eu-central-1, and AWS_REGION is us-east-1"),
+            "{text}"
+        );
+    }
+    assert_eq!(world.cloud.calls().len(), calls);
+    assert_eq!(left(&world.cloud, "f").await, ALL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,7 +491,9 @@ print("null")
     assert_eq!(world.delete("theirs").await.ok(), json!({ "success": true }));
     assert_eq!(left(&world.cloud, "theirs").await, ["function", "role"]);
 
-    assert_eq!(world.create("shared").await.ok()["success"], true);
+    let made = world.ask("shared", "create", &json!({ "code": CODE, "logRetentionDays": 1 })).await;
+    assert_eq!(made.ok()["success"], true);
+    assert!(!world.cloud.names().iter().any(|it| it == "logs PutRetentionPolicy"), "their logs are kept");
     assert_eq!(world.delete("shared").await.ok(), json!({ "success": true }));
     assert_eq!(left(&world.cloud, "shared").await, ["role", "log group"]);
     // What is gone already counts as deleted.
@@ -441,6 +589,9 @@ async fn final_state(cloud: &Cloud, host: &TestHost, step: &str, name: &str, ans
     let configuration = &state["state"];
     let is_old = configuration["code"] == CODE && configuration["memoryMegabytes"].is_null();
     assert!(is_old, "{name}: {configuration}");
+    if step.starts_with("Update") {
+        assert_eq!(as_aws_has_it(cloud, name).await, (archived(CODE), 128), "{name}");
+    }
     let left = match left(cloud, name).await.as_slice() {
         [] => "nothing on AWS".to_owned(),
         some => some.join(", "),

@@ -38,8 +38,11 @@ pub struct AwsError {
 }
 
 /// Codes that come with a status below 500 and pass.
-const PASSING: [&str; 14] = [
+const PASSING: [&str; 17] = [
     "BandwidthLimitExceeded",
+    "ConcurrentModification",
+    "EntityTemporarilyUnmodifiable",
+    "OperationAbortedException",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",

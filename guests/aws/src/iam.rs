@@ -15,6 +15,7 @@ pub struct Role {
     pub role_id: String,
     pub arn: String,
     pub path: String,
+    pub description: Option<String>,
 }
 
 /// A role to be made.

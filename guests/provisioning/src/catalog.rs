@@ -6,8 +6,7 @@ use holiday_sdk::{Context, Error, ObjectContext, SharedContext, TerminalError, j
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::function::Function;
-use crate::functions::{Description, FunctionsClient, Status};
+use crate::functions::{FunctionsClient, Summary};
 use crate::stack;
 
 /// The key under which the names of all functions are kept.
@@ -47,8 +46,8 @@ impl Catalog {
 #[serde(rename_all = "camelCase")]
 struct Listed {
     function_name: String,
-    status: Status,
-    configuration: Function,
+    #[serde(flatten)]
+    summary: Summary,
     /// What AWS calls it; absent as long as, or once, AWS does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     arn: Option<String>,
@@ -59,23 +58,19 @@ pub(crate) struct Provisioning;
 /// What there is.
 #[holiday_sdk::service(name = "provisioning")]
 impl Provisioning {
-    /// Lists all functions by name: what each is to be, how far it is, and whether AWS has it.
+    /// Lists all functions by name, without their code: how far each is, and whether AWS has it.
     #[handler(name = "listFunctions")]
     async fn list_functions(ctx: Context) -> Result<Vec<Listed>, Error> {
-        let deployed: BTreeMap<String, String> = ctx.run("ListFunctions", stack::arns).await?;
         let names = CatalogClient::new(&ctx, FUNCTIONS).list().await?;
-        let descriptions =
-            join_all(names.iter().map(|name| FunctionsClient::new(&ctx, name).describe_function())).await;
+        let mut arns: BTreeMap<String, String> =
+            ctx.run("ListFunctions", async || stack::arns(&names).await).await?;
+        let summaries = names.iter().map(|name| FunctionsClient::new(&ctx, name).summarize());
         let mut listed = Vec::new();
-        for (function_name, description) in names.into_iter().zip(descriptions) {
-            match description {
-                Ok(Description { status, configuration, .. }) => {
-                    let arn = deployed.get(&function_name).cloned();
-                    listed.push(Listed { function_name, status, configuration, arn });
-                }
-                // Deleted since its name was read.
-                Err(gone) if gone.code() == 404 => {}
-                Err(error) => return Err(error.into()),
+        for (function_name, summary) in names.iter().zip(join_all(summaries).await) {
+            // One that was deleted since the names were read has none.
+            if let Some(summary) = summary? {
+                let arn = arns.remove(function_name);
+                listed.push(Listed { function_name: function_name.clone(), summary, arn });
             }
         }
         Ok(listed)

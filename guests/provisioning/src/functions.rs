@@ -42,8 +42,22 @@ impl Outcome {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Description {
     success: bool,
-    pub(crate) status: Status,
-    pub(crate) configuration: Function,
+    status: Status,
+    configuration: Function,
+}
+
+/// A function in a list.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Summary {
+    status: Status,
+    code_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory_megabytes: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_retention_days: Option<u32>,
 }
 
 pub(crate) struct Functions;
@@ -71,9 +85,11 @@ impl Functions {
                 return Ok(Outcome::refused(format!("Cannot update function in status: {status}")));
             }
         }
-        let before: Function = state(ctx)?;
+        let (before, made) = (state(ctx)?, made(ctx)?);
         let after = before.with(changes)?;
-        Stack::new(**ctx, before).change_to(&after).await?;
+        let stack = Stack::made(**ctx, before, &made);
+        stack.assert_same_place(&made).await?;
+        stack.change_to(&after, &made).await?;
         ctx.set("state", &after)?;
         Ok(Outcome::done())
     }
@@ -87,7 +103,9 @@ impl Functions {
             Some(Status::Available | Status::Failed) => {}
         }
         if let Some(made) = ctx.get::<Made>("made")? {
-            let deleted = Stack::new(**ctx, state(ctx)?).delete(&made).await;
+            let stack = Stack::made(**ctx, state(ctx)?, &made);
+            stack.assert_same_place(&made).await?;
+            let deleted = stack.delete(&made).await;
             if let Err(Error::Terminal(_)) = &deleted {
                 ctx.set("status", &Status::Failed)?;
             }
@@ -107,6 +125,19 @@ impl Functions {
             status: ctx.get("status")?.ok_or_else(no_such)?,
             configuration: ctx.get("state")?.ok_or_else(no_such)?,
         })
+    }
+
+    /// Tells the same without the code, for a list of many.
+    #[handler(shared, private)]
+    pub(crate) async fn summarize(ctx: SharedContext) -> Result<Option<Summary>, Error> {
+        let Some(status) = ctx.get("status")? else { return Ok(None) };
+        let Some(Function { code, memory_megabytes, timeout_seconds, log_retention_days, .. }) =
+            ctx.get("state")?
+        else {
+            return Ok(None);
+        };
+        let code_bytes = code.len();
+        Ok(Some(Summary { status, code_bytes, memory_megabytes, timeout_seconds, log_retention_days }))
     }
 
     /// Takes note that a function is being made, or says why it cannot be.
@@ -165,6 +196,11 @@ async fn create<'a>(ctx: SharedContext, function: Function, saga: &mut Saga<'a>)
 fn state(ctx: ObjectContext) -> Result<Function, TerminalError> {
     let missing = || TerminalError::new(format!("the function '{}' has a status but no state", ctx.key()));
     ctx.get("state")?.ok_or_else(missing)
+}
+
+fn made(ctx: ObjectContext) -> Result<Made, TerminalError> {
+    let missing = || TerminalError::new(format!("nothing is known of what was made for '{}'", ctx.key()));
+    ctx.get("made")?.ok_or_else(missing)
 }
 
 fn name_of(status: Status) -> &'static str {

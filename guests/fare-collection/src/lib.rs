@@ -1,7 +1,8 @@
 //! The workflow `FareCollection`: a fare is charged to a card and credited to the customer's account, or neither.
 //!
 //! Beside it are those who take part: the object `fares`, which holds the row of a fare, the services `payment` and
-//! `accounting`, and the object `notifications`. Card data goes to the payment provider and nowhere else.
+//! `accounting`, and the object `notifications`. The number and the code of a card go to the payment provider and nowhere
+//! else.
 
 mod accounting;
 mod fares;

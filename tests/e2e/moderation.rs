@@ -12,8 +12,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
-/// Whether a post is still pending, by its id and how often that was asked, counted from 1.
-type Policy = Arc<dyn Fn(&str, usize) -> bool + Send + Sync>;
+/// What is answered about a post, by its id and how often that was asked, counted from 1.
+type Policy = Arc<dyn Fn(&str, usize) -> &'static str + Send + Sync>;
+
+pub(crate) const PENDING: &str = r#"{"status": "pending"}"#;
+
+pub(crate) const DONE: &str = r#"{"status": "done"}"#;
 
 pub(crate) struct Moderation {
     address: SocketAddr,
@@ -25,13 +29,20 @@ pub(crate) struct Moderation {
 type Asked = Mutex<BTreeMap<String, usize>>;
 
 impl Moderation {
+    /// Says of each post whether it is still pending.
     pub(crate) async fn start(
         is_pending: impl Fn(&str, usize) -> bool + Send + Sync + 'static,
+    ) -> Moderation {
+        Moderation::answering(move |id, times| if is_pending(id, times) { PENDING } else { DONE }).await
+    }
+
+    pub(crate) async fn answering(
+        policy: impl Fn(&str, usize) -> &'static str + Send + Sync + 'static,
     ) -> Moderation {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let asked = Arc::new(Asked::default());
-        let server = tokio::spawn(accept(listener, Arc::clone(&asked), Arc::new(is_pending)));
+        let server = tokio::spawn(accept(listener, Arc::clone(&asked), Arc::new(policy)));
         Moderation { address, asked, server }
     }
 
@@ -52,13 +63,13 @@ impl Drop for Moderation {
     }
 }
 
-async fn accept(listener: TcpListener, asked: Arc<Asked>, is_pending: Policy) {
+async fn accept(listener: TcpListener, asked: Arc<Asked>, policy: Policy) {
     loop {
         let Ok((stream, peer)) = listener.accept().await else { continue };
         assert!(peer.ip().is_loopback(), "tests stay on this machine");
-        let (asked, is_pending) = (Arc::clone(&asked), Arc::clone(&is_pending));
+        let (asked, policy) = (Arc::clone(&asked), Arc::clone(&policy));
         let service = service_fn(move |request: hyper::Request<_>| {
-            let answer = answer(request.uri().path(), &asked, &is_pending);
+            let answer = answer(request.uri().path(), &asked, &policy);
             async { Ok::<_, Infallible>(answer) }
         });
         tokio::spawn(async move {
@@ -68,7 +79,7 @@ async fn accept(listener: TcpListener, asked: Arc<Asked>, is_pending: Policy) {
     }
 }
 
-fn answer(path: &str, asked: &Asked, is_pending: &Policy) -> hyper::Response<Full<Bytes>> {
+fn answer(path: &str, asked: &Asked, policy: &Policy) -> hyper::Response<Full<Bytes>> {
     let post_id = path.strip_prefix("/posts/").expect("the URL of the setting, and the post");
     let times = {
         let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,6 +87,5 @@ fn answer(path: &str, asked: &Asked, is_pending: &Policy) -> hyper::Response<Ful
         *times += 1;
         *times
     };
-    let status = if is_pending(post_id, times) { "pending" } else { "done" };
-    hyper::Response::new(Full::from(format!("{{\"status\": \"{status}\"}}")))
+    hyper::Response::new(Full::from(policy(post_id, times)))
 }

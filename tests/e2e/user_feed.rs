@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::crashes::{self, Crashes};
 use crate::harness::{Setup, TestHost};
+use crate::http::{Answer, Door};
 use crate::ledger::{Effect, Ledger, Reply};
-use crate::moderation::Moderation;
+use crate::moderation::{DONE, Moderation};
 use crate::page::{Reader, START, assert_logged, examples};
 
 const PAGE: &str = "examples/user-feed/README.md";
@@ -151,24 +152,80 @@ async fn an_interval_that_is_none_is_told_and_mended_by_the_operator() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_post_keeps_its_id_wherever_the_host_dies() {
+async fn a_moderation_that_talks_rubbish_is_asked_again() {
+    let policy = |_: &str, times| match times {
+        1 => "<html>out of order</html>",
+        2 => r#"{"status": "perhaps"}"#,
+        _ => DONE,
+    };
+    let moderation = Moderation::answering(policy).await;
+    let ledger = Ledger::start(|_| Reply::Accept).await;
+    let host = TestHost::start(moderated_by(&moderation).effects(ledger.address())).await;
+    let answer = host.ingress().post(&path_of("userid1"), &post("Hi!")).await.ok();
+    let id = answer["post_id"].as_str().expect("an id");
+    assert_eq!(moderation.asked(id), 3);
+    let expected = [CREATE, UPDATE].map(|it| (it.to_owned(), id.to_owned()));
+    assert_eq!(effects_on("userid1", &ledger.effects()), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moderation_that_may_not_be_asked_is_once_the_operator_allows_it() {
+    let moderation = Moderation::start(|_, _| false).await;
+    let mut host = TestHost::start(moderated_by(&moderation)).await;
+    let allowed = host.setup.clone();
+    host.kill();
+    host.setup.allowed_hosts.clear();
+    host.start_again().await;
+    let invocation = host.ingress().send(&path_of("userid1"), &post("Hi!")).await;
+    let failing = host.wait_for(&invocation, |it| it["failingRuns"].is_array()).await;
+    let message = failing["failingRuns"][0]["lastMessage"].as_str().expect("a text");
+    assert!(message.contains("MODERATION_URL") && message.contains("not allowed"), "{message}");
+
+    host.kill();
+    host.setup = allowed;
+    host.start_again().await;
+    host.ingress().attach(&invocation).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_keep_their_ids_and_their_order_wherever_the_host_dies() {
     let ledger = Ledger::start(|_| Reply::Accept).await;
     let moderation = Moderation::start(|_, times| times <= 2).await;
     let setup = moderated_by(&moderation).env("MODERATION_INTERVAL_MS", "10").effects(ledger.address());
     let mut host = Crashes::start(setup).await;
     let user = |telling| format!("user-{telling}");
     let told = host.at_every_record(
-        |door, telling| crashes::call(door, path_of(&user(telling)), user(telling), post("Hi!")),
+        |door, telling| post_twice(door, user(telling)),
         async |_, telling, answer| {
-            let post_id = answer.ok()["post_id"].as_str().expect("an id").to_owned();
+            let [first, second] = serde_json::from_value::<[String; 2]>(answer.ok()).expect("two ids");
             let mut effects = effects_on(&user(telling), &ledger.effects());
-            assert!(effects.iter().all(|(_, id)| *id == post_id), "not only {post_id}: {effects:?}");
             // What is asked for twice is asked for under one key.
             effects.dedup();
-            effects.into_iter().map(|(effect, _)| effect).collect::<Vec<_>>()
+            let number = |id: String| match id {
+                id if id == first => 1,
+                id if id == second => 2,
+                other => panic!("{other} is neither {first} nor {second}"),
+            };
+            effects.into_iter().map(|(effect, id)| (effect, number(id))).collect::<Vec<_>>()
         },
     );
     let (effects, crashes) = told.await;
-    assert_eq!(effects, [CREATE, UPDATE]);
+    let expected = [(CREATE, 1), (UPDATE, 1), (CREATE, 2), (UPDATE, 2)];
+    assert_eq!(effects, expected.map(|(effect, number)| (effect.to_owned(), number)));
     println!("{crashes} crashes");
+}
+
+/// Posts twice without waiting in between, and answers with the ids of both posts.
+async fn post_twice(door: Door, user: String) -> Answer {
+    let path = format!("{}/send", path_of(&user));
+    let mut sent = Vec::new();
+    for key in ["first", "second"] {
+        let accepted =
+            crashes::call(door.clone(), path.clone(), format!("{user}-{key}"), post("Hi!")).await.ok();
+        sent.push(accepted["invocationId"].as_str().expect("an id").to_owned());
+    }
+    let [first, second] = [&sent[0], &sent[1]].map(|invocation| door.attach(invocation));
+    let (first, mut answer) = (first.await, second.await);
+    answer.body = json!([first.ok()["post_id"], answer.ok()["post_id"]]).to_string();
+    answer
 }

@@ -13,6 +13,7 @@ holiday_sdk::export!(UserFeed);
 
 /// A post as its user has sent it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct Post {
     content: String,
     metadata: String,

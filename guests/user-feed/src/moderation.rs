@@ -59,12 +59,19 @@ pub(crate) async fn wait(ctx: Context, post_id: &str, ms: u64) -> Result<(), Ter
     ctx.sleep_named("until moderation is asked again", pause).await
 }
 
-/// What the moderation says; or the lot, if there is none.
-async fn status(post_id: &str, lot: Status) -> Result<Status, Error> {
+/// What the moderation says; or the lot, if there is none. The post is created by then, so whatever else it answers with is
+/// asked for again, until an operator has mended that.
+async fn status(post_id: &str, lot: Status) -> Result<Status, RetryableError> {
     let Some(url) = config("MODERATION_URL") else { return Ok(lot) };
+    let answer = look_up(&url, post_id).await;
+    answer.map(|answer| answer.status).map_err(|error| {
+        RetryableError::new(format!("the moderation at MODERATION_URL said nothing of the post: {error}"))
+    })
+}
+
+async fn look_up(url: &str, post_id: &str) -> Result<Answer, Error> {
     let response = http::get(format!("{}/{post_id}", url.trim_end_matches('/'))).send().await?;
-    let answer: Answer = response.error_for_status()?.json()?;
-    Ok(answer.status)
+    response.error_for_status()?.json()
 }
 
 fn interval_ms() -> Result<u64, RetryableError> {

@@ -80,6 +80,48 @@ async fn a_package_may_be_registered_with_where_it_has_been_and_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_newest_locations_are_kept() {
+    let host = TestHost::start(Setup::guests(&["package-tracker"])).await;
+    let been: Vec<Value> =
+        (0..1000).map(|n| json!({ "timestamp": n.to_string(), "location": "at sea" })).collect();
+    host.ingress().post(&path_of("p", "RegisterPackage"), &info(&been)).await.ok();
+    host.ingress().post(&path_of("p", "UpdateLocation"), &paris()).await.ok();
+    let known = host.ingress().get(&path_of("p", "GetPackageInfo")).await.ok();
+    let expected: Vec<Value> = been[1..].iter().cloned().chain([paris()]).collect();
+    assert_eq!(known, info(&expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_nothing_reads_is_refused() {
+    let host = TestHost::start(Setup::guests(&["package-tracker"])).await;
+    for (handler, mut body) in [("RegisterPackage", destination()), ("UpdateLocation", paris())] {
+        body["weight"] = json!(1);
+        let (status, _, message) = host.ingress().post(&path_of("p", handler), &body).await.error();
+        assert!(status == 400 && message.contains("weight"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_package_is_read_while_an_update_of_it_is_at_work() {
+    let host = TestHost::start(Setup::guests(&["package-tracker"])).await;
+    // Two of them are more than one value of the state may hold, so the second one is tried again and again.
+    let large = json!({ "timestamp": "2024-10-10 13:00", "location": "x".repeat(5 << 20) });
+    host.ingress().post(&path_of("p", "RegisterPackage"), &info(&[large.clone()])).await.ok();
+    let update = path_of("p", "UpdateLocation");
+    let at_work = host.ingress().send(&update, &large).await;
+    host.wait_for(&at_work, |it| it["lastFailure"].to_string().contains("HH0013")).await;
+    let waiting = host.ingress().send(&update, &paris()).await;
+    let known = host.ingress().get(&path_of("p", "GetPackageInfo")).await.ok();
+    assert_eq!(known, info(&[large.clone()]));
+    assert_eq!(host.invocation(&waiting).await["status"], "inboxed", "it waits for the one that is at work");
+
+    stdout(&host.run(&["--yes", "invocations", "kill", &at_work]).await);
+    host.ingress().attach(&waiting).await.ok();
+    let known = host.ingress().get(&path_of("p", "GetPackageInfo")).await.ok();
+    assert_eq!(known, info(&[large, paris()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn locations_are_kept_once_and_in_order_wherever_the_host_dies() {
     let mut host = Crashes::start(Setup::guests(&["package-tracker"])).await;
     let package = |telling| format!("package-{telling}");

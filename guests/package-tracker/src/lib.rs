@@ -9,8 +9,11 @@ holiday_sdk::export!(PackageTracker);
 /// The state with all that is known of the package.
 const INFO: &str = "package-info";
 
+/// Locations that are kept of a package; of more, the oldest are forgotten.
+const LOCATIONS_MAX: usize = 1000;
+
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PackageInfo {
     final_destination: String,
     /// In the order in which they were told.
@@ -19,6 +22,7 @@ struct PackageInfo {
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct LocationUpdate {
     location: String,
     timestamp: String,
@@ -32,7 +36,7 @@ impl PackageTracker {
     /// Registers a package; one that is registered already begins anew.
     #[handler(name = "RegisterPackage")]
     async fn register_package(ctx: ObjectContext, info: PackageInfo) -> Result<(), Error> {
-        Ok(ctx.set(INFO, &info)?)
+        keep(ctx, info)
     }
 
     /// Adds where a package is now; 404 if it is not registered.
@@ -40,7 +44,7 @@ impl PackageTracker {
     async fn update_location(ctx: ObjectContext, update: LocationUpdate) -> Result<(), Error> {
         let mut info = known(*ctx)?;
         info.locations.push(update);
-        Ok(ctx.set(INFO, &info)?)
+        keep(ctx, info)
     }
 
     /// Tells all that is known of a package; 404 if it is not registered.
@@ -48,6 +52,13 @@ impl PackageTracker {
     async fn get_package_info(ctx: SharedContext) -> Result<PackageInfo, Error> {
         Ok(known(ctx)?)
     }
+}
+
+/// Writes down what is known of the package now.
+fn keep(ctx: ObjectContext, mut info: PackageInfo) -> Result<(), Error> {
+    let surplus = info.locations.len().saturating_sub(LOCATIONS_MAX);
+    info.locations.drain(..surplus);
+    Ok(ctx.set(INFO, &info)?)
 }
 
 /// The package, if it is registered.

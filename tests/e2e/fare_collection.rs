@@ -285,6 +285,37 @@ async fn a_refund_is_one_however_often_the_provider_is_asked() {
     assert_eq!(keys.len(), 1, "{keys:?}");
 }
 
+/// What the refund is recorded to have failed with, nobody could mend any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_is_not_let_through_waits_until_it_is() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let provider = Arc::clone(&is_down);
+    // The first two requests are the authorisation and the charge.
+    let policy = move |number| match number > 2 && provider.load(Ordering::Relaxed) {
+        true => Reply::Refuse,
+        false => Reply::Accept,
+    };
+    let mut office = Office::with(policy).await;
+    let run = office.get_stuck("wr_1", "3_fail_credit").await;
+    is_down.store(false, Ordering::Relaxed);
+
+    let plain = office.host.setup.clone();
+    office.host.kill();
+    office.host.setup.allowed_hosts.clear();
+    office.host.start_again().await;
+    stdout(&office.host.run(&["invocations", "resume", &run]).await);
+    let refused = |it: &Value| it["status"] == "paused" && it["reason"].to_string().contains("HH0021");
+    office.host.wait_for(&run, refused).await;
+    assert_eq!(office.count("payment.refund"), 0);
+
+    office.host.kill();
+    office.host.setup = plain;
+    office.host.start_again().await;
+    let answer = office.resume(&run).await;
+    check_given_back(&office, &answer).await;
+    assert_eq!(office.count("payment.refund"), 1);
+}
+
 async fn check_given_back(office: &Office, answer: &Answer) {
     let (status, _, message) = answer.error();
     assert_eq!((status, message.as_str()), (500, "Forced account credit transaction failure"));

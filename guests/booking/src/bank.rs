@@ -77,7 +77,7 @@ async fn ask(ctx: Context, payment: &Payment, info: &PaymentInfo, failures: u32)
 
 /// Gives the money back; the bank also takes this for a payment that it knows nothing of.
 pub(crate) async fn refund(ctx: Context, payment: &Payment) -> Result<(), Error> {
-    effects::apply(ctx, "payments.refund", payment.subject()).await?;
+    effects::undo(ctx, "payments.refund", payment.subject()).await?;
     println!("Refunded payment: {}", payment.id);
     Ok(())
 }

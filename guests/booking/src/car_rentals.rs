@@ -45,7 +45,7 @@ impl CarRentals {
     #[handler(name = "Cancel")]
     pub(crate) async fn cancel(ctx: Context, id: String) -> Result<(), Error> {
         let trip_id = slip::trip_of(ctx, &id);
-        effects::apply(ctx, "cars.cancel", Subject { about: &trip_id, id: &id }).await?;
+        effects::undo(ctx, "cars.cancel", Subject { about: &trip_id, id: &id }).await?;
         println!("Car cancelled: {id}");
         Ok(())
     }

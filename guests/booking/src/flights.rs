@@ -45,7 +45,7 @@ impl Flights {
     #[handler(name = "Cancel")]
     pub(crate) async fn cancel(ctx: Context, id: String) -> Result<(), Error> {
         let trip_id = slip::trip_of(ctx, &id);
-        effects::apply(ctx, "flights.cancel", Subject { about: &trip_id, id: &id }).await?;
+        effects::undo(ctx, "flights.cancel", Subject { about: &trip_id, id: &id }).await?;
         println!("Flight cancelled: {id}");
         Ok(())
     }

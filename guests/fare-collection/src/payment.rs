@@ -107,7 +107,7 @@ pub(crate) async fn refund(
             return Err(Error::retryable("Forced refund transaction failure"));
         }
         let subject = Subject { about: fare_id, id: charge_id };
-        effects::tell_ledger(ctx.info().invocation_id, "payment.refund", subject).await
+        effects::insist_on_ledger(ctx.info().invocation_id, "payment.refund", subject).await
     });
     match retry {
         Some(policy) => step.retry(policy).await?,

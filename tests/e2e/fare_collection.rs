@@ -343,6 +343,62 @@ async fn a_charge_whose_answer_never_comes_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fare_that_is_cancelled_while_it_is_credited_is_reversed_and_refunded() {
+    // The account is credited, and does not answer: nobody can tell whether it is.
+    let policy = |number| if number == 3 { Reply::AcceptWhenReleased } else { Reply::Accept };
+    let office = Office::with(policy).await;
+    let run = office.send("wr_1", &order("wr_1", "3")).await;
+    office.ledger.arrived(3).await;
+    stdout(&office.host.run(&["invocations", "cancel", &run]).await);
+    assert_eq!(office.host.ingress().attach(&run).await.error().1, "HH0016");
+
+    let effects = office.ledger.effects();
+    let names: Vec<&str> = effects.iter().map(|it| it.effect.as_str()).collect();
+    let expected = [
+        "payment.authorise",
+        "payment.charge",
+        "accounting.credit",
+        "accounting.reverse",
+        "payment.refund",
+        "fares.notify_failure",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(effects[2].id, effects[3].id, "what was credited is reversed");
+    assert_eq!(effects[1].id, effects[4].id, "what was charged is given back");
+    assert_eq!(office.host.state("fares", "wr_1").await["fare"]["fareStatus"], "failed");
+    office.ledger.release();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_and_its_refund_answer_with_their_ids() {
+    let office = Office::open().await;
+    let charged = office.host.ingress().post("/payment/charge", &order("wr_1", "3")).await.ok();
+    let id = |answer: &Value, field: &str, prefix: &str| {
+        let id = answer[field].as_str().and_then(|id| id.strip_prefix(prefix));
+        id.unwrap_or_else(|| panic!("{field} of {answer} is no {prefix}")).to_owned()
+    };
+    let [token, charge] =
+        [("chargeToken", "tok_"), ("chargeId", "ch_")].map(|(field, prefix)| id(&charged, field, prefix));
+    let expected = json!({
+        "customerId": "3",
+        "fareId": "wr_1",
+        "fareAmount": "$20.00",
+        "chargeToken": format!("tok_{token}"),
+        "chargeId": format!("ch_{charge}"),
+    });
+    assert_eq!(charged, expected);
+
+    let request = json!({ "customerId": "3", "fareId": "wr_1", "chargeId": charged["chargeId"] });
+    let refunded = office.host.ingress().post("/payment/refund", &request).await.ok();
+    let refund = id(&refunded, "refundId", "re_");
+    let expected =
+        json!({ "fareId": "wr_1", "refundId": format!("re_{refund}"), "chargeId": charged["chargeId"] });
+    assert_eq!(refunded, expected);
+    let again = office.host.ingress().post("/payment/refund", &request).await.ok();
+    assert_eq!(again, refunded, "there is one refund of a charge");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_is_taken_whole() {
     let office = Office::open().await;
     for fare_id in ["wr_1", "wr_2"] {

@@ -173,6 +173,10 @@ impl Row {
     ) -> FinalState {
         let effects: Vec<&Effect> = all.iter().filter(|it| it.about == fare_id).collect();
         let is_undoing = |name: &&str| name.ends_with(".refund") || name.ends_with(".reverse");
+        let undone = names(&effects).into_iter().filter(is_undoing).map(str::to_owned);
+        let open = if self.is_settled { Vec::new() } else { steps_open(&answer.ok()) };
+        let failing = open.iter().map(String::as_str).filter(is_undoing);
+        let failing: Vec<String> = failing.map(|name| format!("{name}, which fails")).collect();
         let row = host.state("fares", fare_id).await;
         let told = notifications(host, fare_id).await;
         FinalState {
@@ -180,7 +184,7 @@ impl Row {
                 Some((_, text)) => format!("`{}`: {text}", self.suffix),
                 None => "nothing".to_owned(),
             },
-            undone: names(&effects).into_iter().filter(is_undoing).map(str::to_owned).collect(),
+            undone: undone.chain(failing).collect(),
             answer: match (self.is_settled, answer.status) {
                 (false, _) => answer.ok()["reason"]
                     .as_str()
@@ -195,6 +199,14 @@ impl Row {
             ),
         }
     }
+}
+
+/// The steps that an invocation, as operators see it, waits for.
+fn steps_open(invocation: &Value) -> Vec<String> {
+    let open = invocation["open"].as_array().expect("what it waits for").iter();
+    let commands = open.filter_map(|it| it["command"].as_str());
+    let names = commands.filter_map(|command| command.strip_prefix("run '")?.strip_suffix('\''));
+    names.map(str::to_owned).collect()
 }
 
 /// The effects in the order in which they were first asked for.

@@ -453,12 +453,8 @@ async fn tell(door: Door, admin: Door, row: &'static Row, fare_id: String) -> An
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_fare_is_published_to_the_topic_of_its_queue() {
-    let refuse = |call: &Call| call.body.contains("wr_unpublished").then_some(GONE);
-    let Some(cloud) = Cloud::start(move |call| refuse(call).unwrap_or(Verdict::Forward)).await else {
-        return;
-    };
+/// Makes the topics `success` and `failure`, each with a queue behind it, and opens an office that publishes to them.
+async fn publishing(cloud: &Cloud) -> Office {
     let topics = cloud
         .python(
             "sns = boto3.client('sns'); sqs = boto3.client('sqs'); made = {}
@@ -471,42 +467,77 @@ print(json.dumps(made))",
         )
         .await;
     let topic = |name: &str| topics[name].as_str().expect("an ARN").to_owned();
-    let setup = Setup::guests(&["fare-collection"]).config(CONFIG).cloud(&cloud);
+    let setup = Setup::guests(&["fare-collection"]).config(CONFIG).cloud(cloud);
     let setup = setup.env("SUCCESS_TOPIC", &topic("success")).env("FAILURE_TOPIC", &topic("failure"));
     let ledger = Ledger::start(|_| Reply::Accept).await;
-    let office = Office { host: TestHost::start(setup).await, ledger };
+    Office { host: TestHost::start(setup).await, ledger }
+}
+
+/// So many notifications that have come out of each topic, once they are there.
+async fn published(cloud: &Cloud, success: usize, failure: usize) -> Value {
+    let receive = format!(
+        "sqs = boto3.client('sqs'); got = {{}}
+for name, count in [('success', {success}), ('failure', {failure})]:
+    queue = sqs.get_queue_url(QueueName=name)['QueueUrl']
+    messages = []
+    while len(messages) < count:
+        messages += sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get('Messages', [])
+    got[name] = [json.loads(json.loads(it['Body'])['Message']) for it in messages]
+print(json.dumps(got))"
+    );
+    cloud.python(&receive).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fare_is_published_to_the_topic_of_its_queue() {
+    let refuse = |call: &Call| call.body.contains("wr_unpublished").then_some(GONE);
+    let Some(cloud) = Cloud::start(move |call| refuse(call).unwrap_or(Verdict::Forward)).await else {
+        return;
+    };
+    let office = publishing(&cloud).await;
     for row in &TABLE[..2] {
-        row.check_answer(
-            &row.fare_id(1),
-            &office.collect(&row.fare_id(1), &row.order(&row.fare_id(1))).await,
-        );
+        let fare_id = row.fare_id(1);
+        row.check_answer(&fare_id, &office.collect(&fare_id, &row.order(&fare_id)).await);
     }
     // A topic that is gone neither fails nor holds up a fare.
     office.collect("wr_unpublished", &order("wr_unpublished", "3")).await.ok();
-    office
-        .host
-        .lines_with("The notification about wr_unpublished was not published: sns Publish: NotFound", 1)
-        .await;
+    let unpublished = "The notification about wr_unpublished was not published: sns Publish: NotFound";
+    office.host.lines_with(unpublished, 1).await;
 
-    let received = cloud
-        .python(
-            "sqs = boto3.client('sqs'); got = {}
-for name in ['success', 'failure']:
-    queue = sqs.get_queue_url(QueueName=name)['QueueUrl']
-    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get('Messages', [])
-    got[name] = [json.loads(json.loads(it['Body'])['Message']) for it in messages]
-print(json.dumps(got))",
-        )
-        .await;
+    let received = published(&cloud, 1, 1).await;
     for (row, queue) in TABLE.iter().zip(["success", "failure"]) {
         assert_eq!(received[queue], json!(notifications(&office.host, &row.fare_id(1)).await), "{queue}");
     }
-    assert_eq!(
-        notifications(&office.host, "wr_unpublished").await.len(),
-        1,
-        "it is in the queue all the same"
-    );
+    let queued = notifications(&office.host, "wr_unpublished").await;
+    assert_eq!(queued.len(), 1, "it is in the queue all the same");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fares_go_on_while_a_topic_is_out_of_order_and_are_published_in_order() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let topic = Arc::clone(&is_down);
+    let policy = move |_: &Call| if topic.load(Ordering::Relaxed) { BROKEN } else { Verdict::Forward };
+    let Some(cloud) = Cloud::start(policy).await else { return };
+    let office = publishing(&cloud).await;
+    let fares = ["wr_1", "wr_2", "wr_3"];
+    for fare_id in fares {
+        office.collect(fare_id, &order(fare_id, "3")).await.ok();
+    }
+    cloud.arrived(2).await;
+    let queues = office.host.state("notifications", "fares").await;
+    let fares_of = |queue: &Value| -> Vec<Value> {
+        queue.as_array().expect("a queue").iter().map(|it| it["fareId"].clone()).collect()
+    };
+    assert_eq!(fares_of(&queues["success"]), fares);
+    assert!(cloud.calls().iter().all(|it| it.body.contains("wr_1")), "the others wait behind it");
+
+    is_down.store(false, Ordering::Relaxed);
+    assert_eq!(fares_of(&published(&cloud, 3, 0).await["success"]), fares);
+}
+
+/// What SNS says when it is out of order.
+const BROKEN: Verdict =
+    Verdict::Refuse { status: 503, code: "ServiceUnavailable", message: "try again later" };
 
 /// What SNS says of a topic that somebody has deleted.
 const GONE: Verdict = Verdict::Refuse { status: 404, code: "NotFound", message: "Topic does not exist" };

@@ -1,8 +1,8 @@
 //! The workflow `FareCollection`: a fare is charged to a card and credited to the customer's account, or neither.
 //!
 //! Beside it are those who take part: the object `fares`, which holds the row of a fare, the services `payment` and
-//! `accounting`, and the object `notifications`. The number and the code of a card go to the payment provider and nowhere
-//! else.
+//! `accounting`, and the objects `notifications` and `topics`. The number and the code of a card go to the payment provider
+//! and nowhere else.
 
 mod accounting;
 mod fares;
@@ -18,10 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use accounting::{Accounting, AccountingClient};
 use fares::{Fare, FareStatus, Fares, FaresClient};
-use notifications::{Notification, Notifications, NotificationsClient};
+use notifications::{Notification, Notifications, NotificationsClient, Topics};
 use payment::{ChargeRequest, Payment, PaymentClient, RefundRequest};
 
-holiday_sdk::export!(FareCollection, Fares, Payment, Accounting, Notifications);
+holiday_sdk::export!(FareCollection, Fares, Payment, Accounting, Notifications, Topics);
 
 /// What a customer owes for a ride, and the card that pays for it.
 #[derive(Serialize, Deserialize, JsonSchema)]

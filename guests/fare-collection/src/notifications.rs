@@ -1,5 +1,5 @@
-//! The object `notifications`: who wants to know how fares have ended finds it here, in two queues; and in topics of
-//! Amazon SNS, if `SUCCESS_TOPIC` and `FAILURE_TOPIC` name them.
+//! The object `notifications`: who wants to know how fares have ended finds it here, in two queues. The object `topics` has
+//! them in topics of Amazon SNS as well, if `SUCCESS_TOPIC` and `FAILURE_TOPIC` name them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,11 +36,26 @@ enum Queue {
 }
 
 impl Queue {
+    /// Which one takes what is said of a fare with this status.
+    fn of(fare_status: FareStatus) -> Self {
+        match fare_status {
+            FareStatus::Completed => Queue::Success,
+            FareStatus::Registered | FareStatus::Failed => Queue::Failure,
+        }
+    }
+
     /// Under which it is in the state.
     fn name(self) -> &'static str {
         match self {
             Queue::Success => "success",
             Queue::Failure => "failure",
+        }
+    }
+
+    fn effect(self) -> &'static str {
+        match self {
+            Queue::Success => "fares.notify_success",
+            Queue::Failure => "fares.notify_failure",
         }
     }
 
@@ -58,16 +73,13 @@ pub(crate) struct Notifications;
 /// Two queues of notifications, `success` and `failure`; the key is what they are about, such as `fares`.
 #[holiday_sdk::object(name = "notifications")]
 impl Notifications {
-    /// Puts a notification at the end of its queue.
+    /// Puts a notification at the end of its queue, and has it published without waiting for that.
     #[handler(private)]
     pub(crate) async fn publish(ctx: ObjectContext, notification: Notification) -> Result<(), Error> {
-        let (queue, effect) = match notification.fare_status {
-            FareStatus::Completed => (Queue::Success, "fares.notify_success"),
-            FareStatus::Registered | FareStatus::Failed => (Queue::Failure, "fares.notify_failure"),
-        };
+        let queue = Queue::of(notification.fare_status);
         let fare_id = &notification.fare.fare_id;
-        effects::apply(**ctx, effect, Subject { about: fare_id, id: fare_id }).await?;
-        publish(**ctx, queue, &notification).await?;
+        effects::apply(**ctx, queue.effect(), Subject { about: fare_id, id: fare_id }).await?;
+        TopicsClient::new(&ctx, queue.name()).publish(&notification).send()?;
         let mut waiting: VecDeque<Notification> = ctx.get(queue.name())?.unwrap_or_default();
         waiting.push_back(notification);
         while waiting.len() > QUEUE_LENGTH_MAX
@@ -86,8 +98,20 @@ impl Notifications {
     }
 }
 
-/// Publishes to the topic of a queue, if it has one. A topic that cannot be reached does not hold up what comes after: the
-/// notification is in the queue.
+pub(crate) struct Topics;
+
+/// The topics of the queues; the key is the queue's name. A topic gets its notifications in the order of the queue.
+#[holiday_sdk::object(name = "topics")]
+impl Topics {
+    /// Publishes a notification to the topic of its queue, if it has one. It is in the queue already, so one that cannot be
+    /// published is given up after ten times: what waits behind it is for the same topic, and no fare waits for it.
+    #[handler(private)]
+    async fn publish(ctx: ObjectContext, notification: Notification) -> Result<(), Error> {
+        let queue = Queue::of(notification.fare_status);
+        Ok(publish(**ctx, queue, &notification).await?)
+    }
+}
+
 async fn publish(ctx: Context, queue: Queue, notification: &Notification) -> Result<(), TerminalError> {
     let step = ctx.run("sns.publish", async || {
         let topic = config(queue.topic_variable()).filter(|topic| !topic.is_empty());

@@ -136,12 +136,14 @@ async fn an_order_that_is_wrong_is_refused_before_anything_is_charged() {
     }
     for (field, value) in [
         ("customerId", json!("")),
+        ("customerId", json!("3".repeat(101))),
         ("customerId", json!(3)),
         ("fareId", json!("wr_2")),
         ("fareAmount", json!("20")),
         ("fareAmount", json!(20)),
         ("fareAmount", json!("$-20.00")),
         ("fareAmount", json!("$0.00")),
+        ("fareAmount", json!("$020.00")),
         ("tip", json!("$1.00")),
     ] {
         let mut order = order("wr_1", "3");

@@ -23,17 +23,20 @@ use payment::{ChargeRequest, Payment, PaymentClient, RefundRequest};
 
 holiday_sdk::export!(FareCollection, Fares, Payment, Accounting, Notifications, Topics);
 
+/// The letters of an id. A queue of notifications is one value of the state, so what is in it is bounded.
+const ID_LENGTH_MAX: usize = 100;
+
 /// What a customer owes for a ride, and the card that pays for it.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Order {
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = ID_LENGTH_MAX))]
     customer_id: String,
     /// The workflow's key.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = ID_LENGTH_MAX))]
     fare_id: String,
-    /// Dollars and cents, such as `$20.00`.
-    #[schemars(regex(pattern = r"^\$[0-9]{1,7}\.[0-9]{2}$"))]
+    /// Dollars and cents, such as `$20.00`, and not nothing.
+    #[schemars(regex(pattern = r"^\$(0\.(0[1-9]|[1-9][0-9])|[1-9][0-9]{0,6}\.[0-9]{2})$"))]
     fare_amount: String,
     /// The number of the card. It is in no journal: only the step that needs it can read it.
     cc: Sealed,
@@ -80,25 +83,28 @@ impl FareCollection {
 }
 
 impl Order {
-    /// What the schema says to callers from outside, and what it cannot say.
+    /// What the schema says to callers from outside, and what it cannot say: that the fare is the one of the key.
     fn check(&self, key: &str) -> Result<(), TerminalError> {
         let Self { customer_id, fare_id, fare_amount, .. } = self;
         let wrong = |text: String| Err(TerminalError::new(text).with_code(400));
-        if customer_id.is_empty() {
-            return wrong("`customerId` is empty; name the customer".to_owned());
+        for (name, id) in [("customerId", customer_id), ("fareId", fare_id)] {
+            let length = id.chars().count();
+            if !(1..=ID_LENGTH_MAX).contains(&length) {
+                return wrong(format!("`{name}` has {length} letters; it has 1 to {ID_LENGTH_MAX}"));
+            }
         }
         if fare_id != key {
             return wrong(format!(
                 "`fareId` is '{fare_id}', but the workflow's key is '{key}'; make them one"
             ));
         }
-        match cents(fare_amount) {
-            Some(1..) => Ok(()),
-            Some(0) => wrong("`fareAmount` is '$0.00'; there is nothing to collect".to_owned()),
-            None => wrong(format!(
-                "`fareAmount` is '{fare_amount}'; write dollars and cents, such as '$20.00', up to '$9999999.99'"
-            )),
+        if !is_amount(fare_amount) {
+            return wrong(format!(
+                "`fareAmount` is '{fare_amount}'; write dollars and cents, such as '$20.00', from '$0.01' up to \
+                 '$9999999.99'"
+            ));
         }
+        Ok(())
     }
 
     fn fare(&self) -> Fare {
@@ -107,15 +113,15 @@ impl Order {
     }
 }
 
-/// Reads `$20.00`.
-fn cents(amount: &str) -> Option<u32> {
-    let (dollars, cents) = amount.strip_prefix('$')?.split_once('.')?;
+/// Whether it is such as `$20.00`, and not nothing.
+fn is_amount(text: &str) -> bool {
+    let Some((dollars, cents)) = text.strip_prefix('$').and_then(|text| text.split_once('.')) else {
+        return false;
+    };
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let is_well_formed = matches!(dollars.len(), 1..=7) && cents.len() == 2;
-    match is_well_formed && is_number(dollars) && is_number(cents) {
-        true => Some(dollars.parse::<u32>().ok()? * 100 + cents.parse::<u32>().ok()?),
-        false => None,
-    }
+    let is_short = dollars == "0" || !dollars.starts_with('0');
+    is_well_formed && is_short && is_number(dollars) && is_number(cents) && (dollars, cents) != ("0", "00")
 }
 
 /// One fare on its way.

@@ -446,6 +446,11 @@ async fn tell(door: Door, admin: Door, row: &'static Row, fare_id: String) -> An
     if row.is_settled {
         return door.attach(&run).await;
     }
+    paused(&admin, &run).await
+}
+
+/// Waits until a workflow waits for an operator, however often the host dies.
+async fn paused(admin: &Door, run: &str) -> Answer {
     loop {
         let seen = admin.insist(|| admin.request(Method::GET, &format!("/invocations/{run}"))).await;
         if seen.ok()["status"] == "paused" {
@@ -453,6 +458,49 @@ async fn tell(door: Door, admin: Door, row: &'static Row, fare_id: String) -> An
         }
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fare_ends_the_same_after_the_provider_was_repaired_wherever_the_host_dies() {
+    let is_down = Arc::new(AtomicBool::new(true));
+    let provider = Arc::clone(&is_down);
+    let policy = move |_, effect: &str| match effect == "payment.refund" && provider.load(Ordering::Relaxed) {
+        true => Reply::Refuse,
+        false => Reply::Accept,
+    };
+    let ledger = Ledger::judging(policy).await;
+    let setup = Setup::guests(&["fare-collection"]).config(CONFIG).effects(ledger.address());
+    let mut host = Crashes::start(setup).await;
+    let admin = host.admin();
+    let row = &TABLE[3];
+    let told = host.at_every_record(
+        |door, telling| repair(door, admin.clone(), row.fare_id(telling), Arc::clone(&is_down)),
+        async |host, telling, answer| {
+            let fare_id = row.fare_id(telling);
+            let effects = ledger.effects();
+            row.check_answer(&fare_id, &answer);
+            row.check(host, &fare_id, &effects).await;
+            row.final_state(host, &fare_id, &answer, &effects).await
+        },
+    );
+    let (observed, crashes) = told.await;
+    assert_eq!(observed.undone, ["payment.refund"]);
+    println!("{crashes} crashes");
+}
+
+/// Collects a fare whose account cannot be credited, while the provider is down; then repairs it and resumes the workflow.
+async fn repair(door: Door, admin: Door, fare_id: String, is_down: Arc<AtomicBool>) -> Answer {
+    is_down.store(true, Ordering::Relaxed);
+    let path = format!("/FareCollection/{fare_id}/run/send");
+    let order = TABLE[3].order(&fare_id);
+    let accepted = door.insist(|| door.request(Method::POST, &path).json(&order)).await;
+    let run = accepted.ok()["invocationId"].as_str().expect("an id").to_owned();
+    paused(&admin, &run).await;
+    is_down.store(false, Ordering::Relaxed);
+    // Asked again after a crash, it may have been resumed already, and is refused.
+    let resume = format!("/invocations/{run}/resume");
+    admin.insist(|| admin.request(Method::PATCH, &resume)).await;
+    door.attach(&run).await
 }
 
 /// Makes the topics `success` and `failure`, each with a queue behind it, and opens an office that publishes to them.

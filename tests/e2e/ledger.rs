@@ -38,8 +38,8 @@ pub(crate) enum Reply {
     Refuse,
 }
 
-/// Decides about the request with this number, counted from 1.
-type Policy = Arc<dyn Fn(usize) -> Reply + Send + Sync>;
+/// Decides about the request with this number, counted from 1, that tells of this effect.
+type Policy = Arc<dyn Fn(usize, &str) -> Reply + Send + Sync>;
 
 pub(crate) struct Ledger {
     address: SocketAddr,
@@ -57,6 +57,11 @@ struct Seen {
 
 impl Ledger {
     pub(crate) async fn start(policy: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Ledger {
+        Ledger::judging(move |number, _| policy(number)).await
+    }
+
+    /// Decides by number and effect.
+    pub(crate) async fn judging(policy: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Ledger {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Seen::default());
@@ -131,11 +136,11 @@ async fn answer(
         *requests += 1;
         *requests
     };
-    let reply = policy(number);
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let (effect, about, id) = (text("effect"), text("about"), text("id"));
+    let reply = policy(number, &effect);
     if !matches!(reply, Reply::Refuse) {
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-        let (effect, about, id) = (text("effect"), text("about"), text("id"));
         lock(&seen.effects).push(Effect { effect, about, id, idempotency_key });
     }
     let released = seen.released.notified();

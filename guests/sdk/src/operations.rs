@@ -84,6 +84,11 @@ pub(crate) fn assert_outside_run(what: &str) {
     );
 }
 
+/// Whether the closure of a `run` is being polled, so that what it learns now is known in a replay only by its outcome.
+pub(crate) fn is_in_run() -> bool {
+    IN_RUN.get()
+}
+
 /// The cancellation that an operation begun now would be interrupted by.
 pub(crate) fn due_cancellation() -> Option<TerminalError> {
     if IN_SHIELD.get() { None } else { TABLE.with_borrow(|table| table.untold.clone()) }

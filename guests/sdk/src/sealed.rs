@@ -5,7 +5,11 @@ use std::fmt;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, TerminalError, backend};
+use crate::{Error, TerminalError, backend, operations};
+
+/// As the host says it, where no step is being executed.
+const OUTSIDE_RUN: &str =
+    "HH0081: a sealed text is revealed only inside run(...), and it was asked for outside";
 
 /// A secret that a caller sends, such as the number of a card: it stands in clear text nowhere but in the step that
 /// [reveals](Sealed::reveal) it.
@@ -36,6 +40,9 @@ use crate::{Error, TerminalError, backend};
 ///
 /// Only inputs from outside are sealed. A handler that calls another one passes sealed texts on; what it writes into such
 /// a field itself stays what it is, and so does the value of an awakeable, of a signal or of a promise.
+///
+/// Beside a sealed field, callers may send only fields that the schema names: under a `#[serde(alias)]`, which the schema
+/// does not know, the secret would be left open, so the host refuses it. A map with `#[serde(flatten)]` lets others in.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sealed(String);
@@ -48,7 +55,7 @@ impl Sealed {
     ///
     /// # Errors
     ///
-    /// Terminal, outside of a `run` (`HH0081`), and when the sealed text was changed (`HH0083`). If the host lacks the key,
+    /// Terminal, outside of the closure of a `run` (`HH0081`), also while another future executes one, and when the sealed text was changed (`HH0083`). If the host lacks the key,
     /// this does not return: the invocation is paused (`HH0082`), and the step is executed again when it is resumed.
     ///
     /// ```no_run
@@ -58,6 +65,11 @@ impl Sealed {
     /// # Ok(()) }
     /// ```
     pub fn reveal(&self) -> Result<String, Error> {
+        // The host sees that a step is being executed, and not whether it is the step that asks: what is beside it is
+        // executed again in a replay, where the step is not.
+        if !operations::is_in_run() {
+            return Err(TerminalError::new(OUTSIDE_RUN).into());
+        }
         backend::reveal(&self.0).map_err(|failure| TerminalError::from(failure).into())
     }
 }

@@ -1,5 +1,7 @@
 //! Secrets: who is told, what others see, and what the host is told of them.
 
+use std::task::Poll;
+
 use schemars::{JsonSchema, schema_for};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,37 @@ fn a_step_is_told_and_nobody_else() {
             wait [run charge] -> run charge
             sleep 10
             wait [sleep 10] -> sleep 10
-            = Ok((4, true, "HH0081: outside"))
+            = Ok((4, true, "HH0081: a sealed text is revealed only inside run(...), and it was asked for outside"))
+        "#]],
+    );
+}
+
+/// In a replay, the step is not executed, and whoever is beside it must learn the same.
+#[test]
+fn who_is_beside_a_step_is_not_told() {
+    check(
+        "",
+        async |ctx| {
+            let card = payment("sealed:v1:4111").card;
+            let step = ctx.run("charge", async || {
+                let once = card.reveal()?;
+                let mut polls = 0;
+                std::future::poll_fn(|cx| {
+                    polls += 1;
+                    cx.waker().wake_by_ref();
+                    if polls < 3 { Poll::Pending } else { Poll::Ready(()) }
+                })
+                .await;
+                Ok((once.len(), card.reveal()?.len()))
+            });
+            let beside = async { card.reveal().map_err(|error| error.to_string()) };
+            let (in_step, beside) = crate::join!(step, beside);
+            Ok::<_, Error>((in_step?, beside))
+        },
+        expect![[r#"
+            run charge
+            wait [run charge] -> run charge
+            = Ok(((4, 4), Err("HH0081: a sealed text is revealed only inside run(...), and it was asked for outside")))
         "#]],
     );
 }

@@ -249,7 +249,10 @@ impl Sandbox {
         self.mirror.is_executing_a_run() || self.gate.has_refused()
     }
 
-    /// Reveals a sealed text to a step. Whoever asks outside of one gets a failure that says so, in every attempt.
+    /// Reveals a sealed text while a step is being executed. At other times the guest gets a failure that says so.
+    ///
+    /// Whether it is the step that asks, or code beside it which a replay executes without it, only the guest can tell: the
+    /// SDK asks in the closure of the step alone, and so must others, or they go another way in a replay.
     pub(super) fn reveal(&mut self, text: &str) -> wasmtime::Result<Result<String, Failure>> {
         self.execution()?;
         if !self.mirror.is_executing_a_run() {

@@ -196,9 +196,44 @@ async fn what_a_handler_sends_another_is_not_sealed() {
     let host = TestHost::start(setup()).await;
     let answer = host.ingress().post("/Sealing/call_with_open_text", &json!("an open text")).await.ok();
     assert_eq!(answer, known_of("an open text"));
-    let (_, code, message) =
-        host.ingress().post("/Sealing/call_with_open_text", &json!("sealed:v1:x")).await.error();
-    assert_eq!(code, "HH0083", "{message}");
+}
+
+/// Nor by sending it where nothing is sealed, for a handler to put it where it is revealed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_looks_sealed_comes_in_by_no_other_door() {
+    let host = TestHost::start(setup()).await;
+    let told = host.ingress().post("/Sealing/give_back", &secrets("stolen")).await.ok();
+    let stolen = &told["card"];
+    let waiting = host.ingress().send("/ProbeService/signal", &json!({ "name": "go" })).await;
+    host.wait_for(&waiting, |it| it["status"] == "suspended").await;
+    let signal = format!("/restate/invocation/{waiting}/signals/go/resolve");
+    let mut noted = secrets("stolen");
+    noted["note"] = stolen.clone();
+    for (path, body) in [
+        ("/Sealing/call_with_open_text", stolen),
+        ("/Sealing/call_with_open_text", &json!("sealed:v1:made up")),
+        ("/Sealing/give_back", &noted),
+        (signal.as_str(), stolen),
+        (signal.as_str(), &json!({ "card": [stolen] })),
+    ] {
+        let (status, code, message) = host.ingress().post(path, body).await.error();
+        assert_eq!((status, code.as_str()), (400, "HH0004"), "{path}: {message}");
+        assert!(message.contains("begins with 'sealed:v…:'"), "{message}");
+    }
+    host.ingress().post(&signal, &json!("open")).await;
+    assert_eq!(host.ingress().attach(&waiting).await.ok(), json!("open"));
+}
+
+/// A handler may know it under another name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_another_name_is_refused_and_not_recorded() {
+    let host = TestHost::start(setup()).await;
+    let mut input = secrets("spelled");
+    input["inner"]["PIN"] = json!("spelled PIN");
+    let (status, code, message) = host.ingress().post("/Sealing/give_back", &input).await.error();
+    assert_eq!((status, code.as_str()), (400, "HH0004"), "{message}");
+    assert!(message.contains("has the field 'PIN'") && !message.contains("spelled"), "{message}");
+    assert_nowhere(&host, &["spelled "]).await;
 }
 
 const FIRST_KEY: &str = "1111111111111111111111111111111111111111111111111111111111111111";

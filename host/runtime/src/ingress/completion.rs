@@ -12,6 +12,7 @@ use super::error::Error;
 use super::path::Completion;
 use super::{Ingress, input};
 use crate::media::{essence, is_json};
+use crate::seal;
 
 /// The code of the failure that a handler sees when it is rejected.
 const REJECTED: u16 = 500;
@@ -25,9 +26,19 @@ pub(super) async fn read(
     body: Body,
 ) -> Result<Outcome, Error> {
     let body = input::read(ingress, body).await?;
+    // Also in bytes that say nothing of themselves: a handler reads them as JSON.
+    if let Some(at) = seal::looking_sealed(&body).next() {
+        return Err(input::looks_sealed(&format!("what completes {what}"), at));
+    }
     Ok(match completion {
         Completion::Resolve => Outcome::Success(value(what, &parts.headers, body)?),
-        Completion::Reject => Outcome::Failure(Failure::new(REJECTED, reason(&parts.headers, &body)?)),
+        Completion::Reject => {
+            let reason = reason(&parts.headers, &body)?;
+            if seal::looks_sealed(&reason) {
+                return Err(input::looks_sealed(&format!("what rejects {what}"), 0));
+            }
+            Outcome::Failure(Failure::new(REJECTED, reason))
+        }
     })
 }
 

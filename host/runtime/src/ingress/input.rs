@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::de::IgnoredAny;
 use tokio::time::timeout;
+use tracing::error;
 
 use super::Ingress;
 use super::directory::{Check, Destination, Input};
@@ -18,8 +19,8 @@ use super::envelope::{self, Opened};
 use super::error::Error;
 use super::schema::Shape;
 use crate::media::{essence, is_json};
-use crate::schema::{CHECK_STEPS_MAX, Rejection};
-use crate::seal::SealError;
+use crate::schema::{CHECK_STEPS_MAX, Rejection, SHOWN_BYTES_MAX, shorten};
+use crate::seal::{self, SealError};
 
 /// What a handler that takes no body may be sent all the same: what clients write who always send one.
 const EMPTY_VALUES: [&[u8]; 2] = [b"{}", b"null"];
@@ -120,6 +121,13 @@ pub(super) async fn admit(
     input: Bytes,
 ) -> Result<Bytes, Error> {
     let schema = match destination.endpoint.check() {
+        Check::None if destination.endpoint.input.as_ref().is_some_and(|it| it.is_json) => {
+            let looking_sealed = seal::looking_sealed(&input).next();
+            return match looking_sealed {
+                Some(at) => Err(rejected(destination, Rejection::LooksSealed { at })),
+                None => Ok(input),
+            };
+        }
         Check::None => return Ok(input),
         Check::Schema(schema) => schema,
         Check::Impossible { why } => return Err(unsealable(destination, why)),
@@ -148,13 +156,24 @@ fn rejected(destination: Destination<'_>, rejection: Rejection) -> Error {
             );
             return Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message);
         }
-        Rejection::NotSealed(error) => return not_sealed(&error),
+        Rejection::NotSealed(error) => return not_sealed(destination, &error),
+        Rejection::LooksSealed { at } => {
+            return looks_sealed(&format!("the input of {}", name_of(destination)), at);
+        }
         Rejection::Misfits(misfits) => misfits.to_string(),
         Rejection::TooDeep { levels, max } => {
             format!("it is {levels} levels deep, more than the {max} that can be checked")
         }
         Rejection::Undecided => "it has too much in it to be checked".to_owned(),
         Rejection::Twice { name } => format!("an object in it has the field '{}' twice", name.escape_debug()),
+        Rejection::Unnamed { name } => format!(
+            "an object in it has the field '{}', which the schema does not name beside fields that are sealed; write \
+             it as the schema does, or leave it out",
+            shorten(name, SHOWN_BYTES_MAX).escape_debug()
+        ),
+        Rejection::NotAText { at } => {
+            format!("what is to be sealed at byte {at} of it is neither a string nor null")
+        }
         Rejection::TooManySealed { max } => {
             format!("it has more than the {max} texts that are sealed in one input")
         }
@@ -163,13 +182,25 @@ fn rejected(destination: Destination<'_>, rejection: Rejection) -> Error {
     Error::bad_request(ErrorCode::MalformedBody, message)
 }
 
-/// Better no invocation than one with its secrets in clear text.
-fn not_sealed(error: &SealError) -> Error {
+/// What only the host may write, so that nobody has a handler open what he has got hold of.
+pub(super) fn looks_sealed(what: &str, at: usize) -> Error {
+    let message = format!(
+        "{what} has a text at byte {at} that begins with 'sealed:v…:', as only the host writes it; send plain text, in a \
+         field that is sealed if it is a secret"
+    );
+    Error::bad_request(ErrorCode::MalformedBody, message)
+}
+
+/// Better no invocation than one with its secrets in clear text. What is wrong is for the operator, and has paths of the
+/// host in it.
+fn not_sealed(destination: Destination<'_>, error: &SealError) -> Error {
     let code = match error {
         SealError::NoRandomness(_) => ErrorCode::Internal,
         SealError::Keyring(error) => error.code(),
     };
-    Error::new(StatusCode::INTERNAL_SERVER_ERROR, code, format!("the input cannot be sealed: {error}"))
+    error!("{code}: an input of {} cannot be sealed: {error}", name_of(destination));
+    let message = "the host cannot seal inputs now, and its log says why; try again later";
+    Error::new(StatusCode::INTERNAL_SERVER_ERROR, code, message)
 }
 
 fn unsealable(destination: Destination<'_>, why: &str) -> Error {

@@ -204,7 +204,7 @@ pub(super) fn quote(text: &str, max: usize) -> String {
 }
 
 /// Cuts what is longer than `max` bytes, and says so.
-pub(super) fn shorten(mut text: String, max: usize) -> String {
+pub(crate) fn shorten(mut text: String, max: usize) -> String {
     if text.len() > max {
         text.truncate(text.floor_char_boundary(max));
         text.push('…');

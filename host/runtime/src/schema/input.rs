@@ -11,7 +11,7 @@ use holiday_core::limits::PAYLOAD_BYTES_MAX;
 use super::sealed::Places;
 use super::sealing::{self, Unsealed};
 use super::{Misfits, Schema, SchemaError, Verdict, read};
-use crate::seal::{SealError, Sealer};
+use crate::seal::{self, SealError, Sealer};
 
 /// The schema of a handler's input.
 #[derive(Debug)]
@@ -38,6 +38,18 @@ pub(crate) enum Rejection {
     Twice {
         name: String,
     },
+    /// A field that the schema does not name, beside one in which something is sealed.
+    Unnamed {
+        name: String,
+    },
+    /// Where something is sealed, there is neither a string nor `null`.
+    NotAText {
+        at: usize,
+    },
+    /// A text that is not sealed here looks as if it was.
+    LooksSealed {
+        at: usize,
+    },
     TooManySealed {
         max: usize,
     },
@@ -59,7 +71,8 @@ impl InputSchema {
         self.sealed.is_some()
     }
 
-    /// Checks a body, in no more than `steps` steps, and seals what is to be sealed, whatever it looks like.
+    /// Checks a body, in no more than `steps` steps, and seals what is to be sealed, whatever it looks like. Elsewhere, nothing
+    /// may look as if it was sealed.
     pub(crate) fn admit(&self, body: &Bytes, steps: u64, sealer: &Sealer) -> Result<Bytes, Rejection> {
         let text = std::str::from_utf8(body).map_err(Rejection::NotUtf8)?;
         match self.schema.check(text, steps, self.sealed.as_ref()) {
@@ -69,17 +82,23 @@ impl InputSchema {
             Verdict::TooDeep { levels, max } => return Err(Rejection::TooDeep { levels, max }),
             Verdict::Undecided => return Err(Rejection::Undecided),
         }
-        let Some(places) = &self.sealed else { return Ok(body.clone()) };
-        let unsealed = sealing::find(places, text)?;
+        let unsealed = match &self.sealed {
+            Some(places) => sealing::find(places, text)?,
+            None => Vec::new(),
+        };
+        let is_unsealed = |at: usize| unsealed.binary_search_by_key(&at, |it| it.place.start).is_ok();
+        if let Some(at) = seal::looking_sealed(body).find(|at| !is_unsealed(*at)) {
+            return Err(Rejection::LooksSealed { at });
+        }
         if unsealed.is_empty() {
             return Ok(body.clone());
         }
-        seal(text, unsealed, sealer).map(Bytes::from)
+        write_sealed(text, unsealed, sealer).map(Bytes::from)
     }
 }
 
 /// Writes the text with sealed texts in their places.
-fn seal(text: &str, unsealed: Vec<Unsealed>, sealer: &Sealer) -> Result<String, Rejection> {
+fn write_sealed(text: &str, unsealed: Vec<Unsealed>, sealer: &Sealer) -> Result<String, Rejection> {
     let (mut sealed, mut at) = (String::new(), 0);
     for Unsealed { place, plain } in unsealed {
         sealed.push_str(&text[at..place.start]);
@@ -155,7 +174,10 @@ mod tests {
             "properties": {
                 "amount": { "type": "integer" },
                 "pin": { "anyOf": [sealed, { "type": "null" }] },
-                "cards": { "type": "array", "items": { "type": "object", "properties": { "number": sealed } } },
+                "note": { "type": ["string", "number"] },
+                "cards": { "type": "array", "items": {
+                    "type": "object", "properties": { "number": sealed }, "additionalProperties": true,
+                } },
                 "pair": { "prefixItems": [{ "type": "string" }, sealed] },
                 "by name": { "type": "object", "additionalProperties": sealed },
                 "means": means,
@@ -267,6 +289,94 @@ mod tests {
                 {"amount": 1, "by name": {"a": ["1"], "a": "1"}} => no: ["by name"].a is <hidden>, not a string
                 {"amount": 1, "note": 1, "note": 2} => {"amount": 1, "note": 1, "note": 2}
             "#]],
+        );
+    }
+
+    /// A handler may know it under a name that the schema does not know, and would have it in clear text.
+    #[test]
+    fn a_field_of_another_name_is_refused_beside_those_that_are_sealed() {
+        check(
+            &payment(),
+            &[
+                r#"{"amount": 1, "PIN": "1234"}"#,
+                r#"{"amount": 1, "pin": "1234", "p\u0069n ": null}"#,
+                r#"{"amount": 1, "next": {"amount": 2, "PIN": "1234"}}"#,
+                r#"{"amount": 1, "Cards": [{"number": "4111"}]}"#,
+                r#"{"amount": 1, "means": {"kind": "card", "number": "4111", "cvc": "123"}}"#,
+                r#"{"amount": 1, "cards": [{"number": "4111", "name": "A"}]}"#,
+                r#"{"amount": 1, "by name": {"anything": "1234"}}"#,
+            ],
+            expect![[r#"
+                {"amount": 1, "PIN": "1234"} => no: Unnamed { name: "PIN" }
+                {"amount": 1, "pin": "1234", "p\u0069n ": null} => no: Unnamed { name: "pin " }
+                {"amount": 1, "next": {"amount": 2, "PIN": "1234"}} => no: Unnamed { name: "PIN" }
+                {"amount": 1, "Cards": [{"number": "4111"}]} => no: Unnamed { name: "Cards" }
+                {"amount": 1, "means": {"kind": "card", "number": "4111", "cvc": "123"}} => no: Unnamed { name: "cvc" }
+                {"amount": 1, "cards": [{"number": "4111", "name": "A"}]} => {"amount": 1, "cards": [{"number": ‹4111›, "name": "A"}]}
+                {"amount": 1, "by name": {"anything": "1234"}} => {"amount": 1, "by name": {"anything": ‹1234›}}
+            "#]],
+        );
+        let pattern = json!({
+            "properties": { "pin": { "type": "string", "x-holiday-sealed": true } },
+            "patternProperties": { "^x-": { "type": "string" } },
+        });
+        check(
+            &pattern,
+            &[r#"{"pin": "1234", "x-note": "open"}"#],
+            expect![[r#"
+            {"pin": "1234", "x-note": "open"} => {"pin": ‹1234›, "x-note": "open"}
+        "#]],
+        );
+    }
+
+    /// An alternative that does not speak of a field lets anything be there.
+    #[test]
+    fn what_is_no_text_is_not_left_open() {
+        check(
+            &payment(),
+            &[
+                r#"{"amount": 1, "means": {"kind": "cash", "number": 4111}}"#,
+                r#"{"amount": 1, "means": {"kind": "cash", "number": ["4111"]}}"#,
+                r#"{"amount": 1, "means": {"kind": "cash", "number": null}}"#,
+            ],
+            expect![[r#"
+                {"amount": 1, "means": {"kind": "cash", "number": 4111}} => no: NotAText { at: 50 }
+                {"amount": 1, "means": {"kind": "cash", "number": ["4111"]}} => no: NotAText { at: 50 }
+                {"amount": 1, "means": {"kind": "cash", "number": null}} => {"amount": 1, "means": {"kind": "cash", "number": null}}
+            "#]],
+        );
+    }
+
+    /// Whoever has got hold of a sealed text, or makes one up, does not get it to a handler.
+    #[test]
+    fn what_looks_sealed_is_refused_where_nothing_is_sealed() {
+        check(
+            &payment(),
+            &[
+                r#"{"amount": 1, "pin": "sealed:v1:AAAA"}"#,
+                r#"{"amount": 1, "note": "sealed:v1:AAAA"}"#,
+                r#"{"amount": 1, "note": "\u0073ealed:v23:AAAA"}"#,
+                r#"{"amount": 1, "note": " sealed:v1:AAAA"}"#,
+                r#"{"amount": 1, "pin": "sealed:v1:AAAA", "pair": ["sealed:v1:AAAA", "sealed:v1:AAAA"]}"#,
+                r#"{"amount": 1, "cards": [{"sealed:v1:": 1}]}"#,
+            ],
+            expect![[r#"
+                {"amount": 1, "pin": "sealed:v1:AAAA"} => {"amount": 1, "pin": ‹sealed:v1:AAAA›}
+                {"amount": 1, "note": "sealed:v1:AAAA"} => no: LooksSealed { at: 22 }
+                {"amount": 1, "note": "\u0073ealed:v23:AAAA"} => no: LooksSealed { at: 22 }
+                {"amount": 1, "note": " sealed:v1:AAAA"} => {"amount": 1, "note": " sealed:v1:AAAA"}
+                {"amount": 1, "pin": "sealed:v1:AAAA", "pair": ["sealed:v1:AAAA", "sealed:v1:AAAA"]} => no: LooksSealed { at: 48 }
+                {"amount": 1, "cards": [{"sealed:v1:": 1}]} => no: LooksSealed { at: 25 }
+            "#]],
+        );
+        let unmarked = json!({ "type": "array" });
+        check(
+            &unmarked,
+            &[r#"["sealed:v1:AAAA"]"#, r#"["sealed:vx:AAAA", "sealed:v1"]"#],
+            expect![[r#"
+            ["sealed:v1:AAAA"] => no: LooksSealed { at: 1 }
+            ["sealed:vx:AAAA", "sealed:v1"] => ["sealed:vx:AAAA", "sealed:v1"]
+        "#]],
         );
     }
 

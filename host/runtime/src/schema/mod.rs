@@ -23,7 +23,8 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
-use document::{Document, shorten};
+use document::Document;
+pub(crate) use document::shorten;
 pub(crate) use input::{InputSchema, Rejection};
 pub(crate) use misfit::Misfits;
 use node::{Inspection, Rows};

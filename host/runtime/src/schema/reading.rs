@@ -11,13 +11,14 @@ use super::keywords::under;
 pub(super) const MARK: &str = "x-holiday-sealed";
 
 /// Keywords that say which strings may be somewhere, or lead into a value.
-const HEARD: [&str; 9] = [
+const HEARD: [&str; 10] = [
     MARK,
     "type",
     "enum",
     "const",
     "properties",
     "additionalProperties",
+    "patternProperties",
     "items",
     "prefixItems",
     "additionalItems",
@@ -113,6 +114,16 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// Whether any schema says that fields may be there which none names.
+    pub(super) fn expects_other_fields(&self) -> bool {
+        match self {
+            Reading::Own(own) => own.expects_other_fields(),
+            Reading::All(several) | Reading::Any(several) => {
+                several.iter().any(Reading::expects_other_fields)
+            }
+        }
+    }
+
     /// The ways into a value that any schema says something of.
     pub(super) fn steps(&self) -> BTreeSet<Step> {
         match self {
@@ -174,6 +185,11 @@ impl<'a> Own<'a> {
             kinds = &kinds & &values.iter().map(kind_of).collect();
         }
         kinds
+    }
+
+    fn expects_other_fields(self) -> bool {
+        let additional = self.0.get("additionalProperties");
+        additional.is_some_and(|it| *it != Value::Bool(false)) || self.0.contains_key("patternProperties")
     }
 
     fn steps(self) -> BTreeSet<Step> {

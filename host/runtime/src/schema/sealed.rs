@@ -2,7 +2,8 @@
 //!
 //! They are found once, in the schema alone. A place is sealed when every way through the schema by which a string may stand
 //! there has the mark. Where only some have it, and where a mark stands under a keyword that is not followed, the schema is
-//! refused. Invariant: nothing that is marked is left open.
+//! refused. Invariant: nothing that is marked is left open, also not as a value of another kind or under another name: where
+//! fields lead to sealed places, no others are taken unless the schema speaks of others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +52,8 @@ pub(super) struct Place {
     /// `None` for a field that leads nowhere, and is not one of the others.
     fields: BTreeMap<String, Option<usize>>,
     other_fields: Option<usize>,
+    /// The schema speaks of fields that it does not name.
+    takes_other_fields: bool,
     first_items: Vec<Option<usize>>,
     other_items: Option<usize>,
 }
@@ -178,7 +181,18 @@ impl<'a> Search<'a> {
         if strings.sealed && strings.open {
             return Err(unclear(at, "it is not marked in all alternatives; mark it in each of them"));
         }
-        let mut place = Place { is_sealed: strings.sealed, ..Place::default() };
+        if strings.sealed && !is_text_or_null(reading) {
+            return Err(unclear(
+                at,
+                "more than a string may be there in another alternative, and would be left open; let all of them be \
+                 strings or null",
+            ));
+        }
+        let mut place = Place {
+            is_sealed: strings.sealed,
+            takes_other_fields: reading.expects_other_fields(),
+            ..Place::default()
+        };
         for step in reading.steps() {
             let at = format!("{at}{}", shown(&step));
             let within = self.follow(reading, &step, &at)?;
@@ -318,12 +332,16 @@ impl<'a> Search<'a> {
 fn check_mark(object: &Map<String, Value>, reading: &Reading<'_>, at: &str) -> Result<(), SchemaError> {
     match object.get(MARK) {
         None | Some(Value::Bool(false)) => Ok(()),
-        Some(Value::Bool(true)) if reading.kinds().is_subset(&BTreeSet::from(["null", "string"])) => Ok(()),
+        Some(Value::Bool(true)) if is_text_or_null(reading) => Ok(()),
         Some(Value::Bool(true)) => {
             Err(unclear(at, "more than a string may be there; put '\"type\": \"string\"' beside the mark"))
         }
         Some(_) => Err(unclear(at, "the mark is neither true nor false")),
     }
+}
+
+fn is_text_or_null(reading: &Reading<'_>) -> bool {
+    reading.kinds().is_subset(&BTreeSet::from(["null", "string"]))
 }
 
 fn unclear(at: &str, why: &str) -> SchemaError {
@@ -377,6 +395,13 @@ fn leading(found: &[Found]) -> Vec<Option<usize>> {
 }
 
 impl Place {
+    /// Whether a field is another one than those that are named, beside one that is sealed or leads to such. It may be one
+    /// of these under a name that the handler knows and the schema does not.
+    pub(super) fn refuses(&self, name: &str) -> bool {
+        let leads = || self.fields.values().any(Option::is_some);
+        !self.takes_other_fields && !self.fields.contains_key(name) && leads()
+    }
+
     fn numbers(&self) -> impl Iterator<Item = Option<usize>> {
         let fields = self.fields.values().chain([&self.other_fields]);
         fields.chain(&self.first_items).chain([&self.other_items]).copied()
@@ -484,15 +509,14 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_absent_or_of_other_kinds_is_sealed_when_it_is_a_string() {
+    fn what_may_be_absent_is_sealed_when_it_is_a_string() {
         for optional in [
             json!({ "type": ["string", "null"], "x-holiday-sealed": true }),
             json!({ "anyOf": [sealed(), { "type": "null" }] }),
-            json!({ "oneOf": [{ "const": null }, sealed(), { "type": "integer" }] }),
+            json!({ "oneOf": [{ "const": null }, sealed()] }),
             json!({ "x-holiday-sealed": true, "anyOf": [{ "type": "string" }, { "type": "null" }] }),
             json!({ "x-holiday-sealed": true, "enum": ["a", "b"] }),
             json!({ "allOf": [{ "minLength": 3 }, sealed()] }),
-            json!({ "anyOf": [sealed(), { "type": "object", "properties": { "id": { "type": "string" } } }] }),
         ] {
             check(&json!({ "properties": { "card": optional } }), expect![".card"]);
         }
@@ -522,7 +546,12 @@ mod tests {
             assert_eq!(error.to_string(), open);
         }
         let integer = json!({ "properties": { "number": { "type": "integer" } } });
-        check(&json!({ "oneOf": [card, integer] }), expect![".number"]);
+        check(
+            &json!({ "oneOf": [card, integer] }),
+            expect![
+                "marks .number with 'x-holiday-sealed', but more than a string may be there in another alternative, and would be left open; let all of them be strings or null"
+            ],
+        );
         check(
             &json!({ "oneOf": [card, { "additionalProperties": { "type": "string" } }] }),
             expect![
@@ -549,6 +578,18 @@ mod tests {
             ),
             (
                 json!({ "anyOf": [sealed(), { "type": "array", "items": sealed() }] }),
+                "more than a string may be there in another alternative",
+            ),
+            (
+                json!({ "oneOf": [{ "const": null }, sealed(), { "type": "integer" }] }),
+                "more than a string may be there in another alternative",
+            ),
+            (
+                json!({ "anyOf": [sealed(), { "type": "object", "properties": { "id": { "type": "string" } } }] }),
+                "more than a string may be there in another alternative",
+            ),
+            (
+                json!({ "type": "string", "x-holiday-sealed": true, "properties": { "id": sealed() } }),
                 "there are marks within it, too",
             ),
         ] {

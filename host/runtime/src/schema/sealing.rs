@@ -43,16 +43,19 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// Takes a value at a sealed place: a string, or what may stand there in place of one.
+    /// Takes a value at a sealed place: a string, or `null` in place of one. Anything else may be there only where a schema
+    /// has an alternative that says nothing of the place.
     fn take(&mut self, raw: &RawValue) -> Result<(), Rejection> {
         let json = raw.get();
-        if !json.starts_with('"') {
-            return Ok(());
+        let start = json.as_ptr() as usize - self.text.as_ptr() as usize;
+        match json.as_bytes() {
+            b"null" => return Ok(()),
+            [b'"', ..] => {}
+            _ => return Err(Rejection::NotAText { at: start }),
         }
         if self.found.len() == SEALED_TEXTS_MAX {
             return Err(Rejection::TooManySealed { max: SEALED_TEXTS_MAX });
         }
-        let start = json.as_ptr() as usize - self.text.as_ptr() as usize;
         let plain = serde_json::from_str(json).map_err(Rejection::NotJson)?;
         self.found.push(Unsealed { place: start..start + json.len(), plain });
         Ok(())
@@ -128,11 +131,15 @@ impl<'de> Visitor<'de> for Reader<'_, '_> {
         Ok(())
     }
 
-    /// Of a field that is there twice, the schema may have been held against one, and a handler may read the other.
+    /// Of a field that is there twice, the schema may have been held against one, and a handler may read the other. One that
+    /// the schema does not name, a handler may read as one that is sealed.
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let places = self.search.places;
         let mut seen = BTreeSet::new();
         while let Some(Name(name)) = fields.next_key()? {
+            if self.place.refuses(&name) {
+                return Err(self.search.fail(Rejection::Unnamed { name: name.into_owned() }));
+            }
             let Some(place) = places.field(self.place, &name) else {
                 fields.next_value::<IgnoredAny>()?;
                 continue;

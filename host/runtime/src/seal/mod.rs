@@ -9,10 +9,13 @@
 //!
 //! - A key is durable before anything is sealed with it, and so is its id in `seal.ids`: a host that lacks a key which
 //!   its data needs does not start.
+//! - Only the host writes what looks sealed: a caller who sends such a text where nothing is sealed is refused, because
+//!   a handler may hand it to `reveal`.
 //! - Nothing here shows a key or a plain text: not an error, not `Debug`.
 
 mod key;
 mod keyring;
+mod looking;
 mod text;
 
 use std::path::Path;
@@ -20,6 +23,7 @@ use std::sync::Arc;
 
 pub use key::{Key, KeyId, NotAKey};
 pub use keyring::{OpenError, SealKeys};
+pub(crate) use looking::{looking_sealed, looks_sealed};
 pub use text::RevealError;
 
 use crate::unique::NoRandomness;

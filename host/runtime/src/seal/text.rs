@@ -16,7 +16,7 @@ use crate::unique::NoRandomness;
 const PREFIX: &str = "sealed:v1:";
 
 /// How the texts of all versions begin, before the number of the version.
-const PREFIX_OF_ALL: &str = "sealed:v";
+pub(super) const PREFIX_OF_ALL: &str = "sealed:v";
 
 /// What a text is sealed for.
 const PURPOSE: &[u8] = b"holiday-host: sealed input field, version 1";
@@ -77,12 +77,17 @@ pub(super) fn reveal<'k>(
 /// A text that nobody has sealed is its own plain text: what one handler sends another does not pass the ingress, and
 /// what was accepted before its field was marked is in clear text already.
 fn of_another_form(text: &str) -> Result<String, RevealError> {
-    let version = text.strip_prefix(PREFIX_OF_ALL).and_then(|rest| rest.split_once(':'));
-    let is_version = |it: &str| !it.is_empty() && it.bytes().all(|digit| digit.is_ascii_digit());
-    match version.is_some_and(|(version, _)| is_version(version)) {
+    match looks_sealed(text) {
         true => Err(RevealError::Broken("it has a form that this version of the host does not know")),
         false => Ok(text.to_owned()),
     }
+}
+
+/// Whether a text begins as sealed ones do, in this version of the host or in another.
+pub(crate) fn looks_sealed(text: &str) -> bool {
+    let version = text.strip_prefix(PREFIX_OF_ALL).and_then(|rest| rest.split_once(':'));
+    let is_version = |it: &str| !it.is_empty() && it.bytes().all(|digit| digit.is_ascii_digit());
+    version.is_some_and(|(version, _)| is_version(version))
 }
 
 fn cipher(key: &Key) -> XChaCha20Poly1305 {
@@ -147,6 +152,33 @@ mod tests {
         }
         let newer = RevealError::Broken("it has a form that this version of the host does not know");
         assert_eq!(open(&key, "sealed:v2:AAAA"), Err(newer));
+    }
+
+    /// What was sealed once opens as long as there is data with it.
+    #[test]
+    fn the_form_stays_as_it_is() {
+        let key: Key = "07".repeat(32).parse().expect("a key");
+        assert_eq!(key.id().to_string(), "549ee2560adfc851");
+        let sealed = "sealed:v1:VJ7iVgrfyFEAAQIDBAUGBwgJCgsMDQ4PEBESExQVFhecJpq02i\
+                      1qlBTnsHbX04-dbucJb6x7FUiqdxaWwrPtRLpjzw";
+        assert_eq!(open(&key, sealed).as_deref(), Ok(CARD));
+    }
+
+    #[test]
+    fn what_was_sealed_for_another_purpose_does_not_open() {
+        let key = key();
+        let (nonce, id) = ([7; NONCE_LEN], key.id());
+        let with = |purpose: &[u8]| {
+            let payload = Payload { msg: CARD.as_bytes(), aad: purpose };
+            let sealed = cipher(&key).encrypt(XNonce::from_slice(&nonce), payload).expect("it is short");
+            format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode([&id.0[..], &nonce, &sealed].concat()))
+        };
+        assert_eq!(open(&key, &with(&purpose(id))).as_deref(), Ok(CARD));
+        let another = [&PURPOSE.to_ascii_uppercase(), &id.0[..]].concat();
+        for purpose in [PURPOSE, &another, b""] {
+            let broken = RevealError::Broken("it was changed after it was sealed");
+            assert_eq!(open(&key, &with(purpose)), Err(broken));
+        }
     }
 
     #[test]

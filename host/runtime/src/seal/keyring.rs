@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use holiday_core::error::ErrorCode;
+use tracing::warn;
 
 use super::key::{Key, KeyId, NotAKey};
 use crate::durable;
@@ -140,8 +141,27 @@ fn draw(path: &Path) -> Result<Key, OpenError> {
 
 fn read_key(path: &Path) -> Result<Option<Key>, OpenError> {
     let Some(text) = read(path)? else { return Ok(None) };
+    if is_open_to_others(path) {
+        warn!(
+            "{} can be read by others than the user of the host; make it private: chmod 600",
+            path.display()
+        );
+    }
     let damaged = |error: NotAKey| OpenError::Damaged { path: path.to_owned(), reason: error.to_string() };
     text.parse().map(Some).map_err(damaged)
+}
+
+/// Whether the file lets anybody but its owner do anything with it.
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
 }
 
 fn read_ids(path: &Path) -> Result<BTreeSet<KeyId>, OpenError> {
@@ -210,6 +230,13 @@ mod tests {
             let mode = fs::metadata(dir.path().join(name)).expect("it is there").permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
+        let path = dir.path().join(KEY_FILE);
+        assert!(!is_open_to_others(&path));
+        for mode in [0o640, 0o604, 0o601] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
+            assert!(is_open_to_others(&path), "{mode:o}");
+        }
+        open(&dir, None, &[]).expect("the key is used all the same");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use holiday_core::deployment::{HandlerMode, Service};
+use holiday_core::deployment::{Handler, HandlerMode, Service};
 
 use crate::driver::Catalog;
+use crate::schema::has_mark;
 
 /// A service that would no longer offer what its latest revision does.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,8 @@ pub struct Loss {
 struct Losses {
     gone: Vec<String>,
     changed: Vec<(String, &'static str)>,
+    /// Inputs of which nothing is sealed any more.
+    unsealed: Vec<String>,
 }
 
 /// Finds the first service of a component that takes something away.
@@ -42,10 +45,19 @@ fn losses(service: &Service, latest: &Service) -> Losses {
             Some(handler) if handler.mode != offered.mode => {
                 losses.changed.push((offered.name.clone(), name(handler.mode)));
             }
+            Some(handler) if has_mark_on_input(offered) && !has_mark_on_input(handler) => {
+                losses.unsealed.push(offered.name.clone());
+            }
             Some(_) => {}
         }
     }
     losses
+}
+
+/// Whether something in its input is to be sealed. Fields are not told apart: one may have another name now.
+fn has_mark_on_input(handler: &Handler) -> bool {
+    let schema = handler.input.as_ref().and_then(|input| input.schema.as_deref());
+    schema.is_some_and(has_mark)
 }
 
 fn name(mode: HandlerMode) -> &'static str {
@@ -60,14 +72,16 @@ impl fmt::Display for Losses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gone = self.gone.iter().map(|handler| format!("lose the handler '{handler}'"));
         let changed = self.changed.iter().map(|(handler, mode)| format!("make '{handler}' {mode}"));
-        f.write_str(&gone.chain(changed).collect::<Vec<_>>().join(", and "))
+        let unsealed =
+            self.unsealed.iter().map(|handler| format!("no longer seal anything that '{handler}' takes"));
+        f.write_str(&gone.chain(changed).chain(unsealed).collect::<Vec<_>>().join(", and "))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use holiday_core::deployment::{Handler, Revision, ServiceKind};
+    use holiday_core::deployment::{Media, Revision, ServiceKind};
     use holiday_core::id::{DeploymentId, Digest};
     use holiday_core::policy::Options;
 
@@ -106,6 +120,34 @@ mod tests {
             &[("get", HandlerMode::Shared), ("add", HandlerMode::Exclusive), ("pay", HandlerMode::Exclusive)],
             expect!["nothing is lost"],
         );
+    }
+
+    #[test]
+    fn what_is_no_longer_sealed_is_named() {
+        let with = |schema: Option<&str>| {
+            let mut service = service(&[("pay", HandlerMode::Exclusive)]);
+            let media = |schema: &str| Media {
+                content_type: "application/json".to_owned(),
+                schema: Some(schema.to_owned()),
+            };
+            service.handlers[0].input = schema.map(media);
+            service
+        };
+        let sealed = Some(r#"{"properties": {"card": {"type": "string", "x-holiday-sealed": true}}}"#);
+        let other = Some(r#"{"properties": {"pin": {"type": "string", "x-holiday-sealed": true}}}"#);
+        let open = Some(r#"{"properties": {"card": {"type": "string"}}}"#);
+        for (latest, next, is_lost) in [
+            (sealed, open, true),
+            (sealed, None, true),
+            (sealed, sealed, false),
+            (sealed, other, false),
+            (open, sealed, false),
+            (open, open, false),
+        ] {
+            let losses = losses(&with(next), &with(latest));
+            let expected = if is_lost { "no longer seal anything that 'pay' takes" } else { "" };
+            assert_eq!(losses.to_string(), expected, "{latest:?} {next:?}");
+        }
     }
 
     #[test]

@@ -27,14 +27,15 @@ const OUTSIDE_RUN: &str =
 ///     card: Sealed,
 /// }
 ///
-/// async fn charge(ctx: Context, payment: Payment) -> Result<String, Error> {
-///     let receipt = ctx
+/// async fn charge(ctx: Context, payment: Payment) -> Result<bool, Error> {
+///     let is_charged = ctx
 ///         .run("charge", async || {
 ///             let card = payment.card.reveal()?;
-///             http::post("https://pay.example/charges").json(&(payment.amount, card)).send().await?.text()
+///             let answer = http::post("https://pay.example/charges").json(&(payment.amount, card)).send().await?;
+///             Ok(answer.status() == 200) // its body may repeat the card
 ///         })
 ///         .await?;
-///     Ok(receipt)
+///     Ok(is_charged)
 /// }
 /// ```
 ///

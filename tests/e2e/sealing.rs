@@ -204,7 +204,7 @@ async fn a_text_that_looks_sealed_comes_in_by_no_other_door() {
     let host = TestHost::start(setup()).await;
     let told = host.ingress().post("/Sealing/give_back", &secrets("stolen")).await.ok();
     let stolen = &told["card"];
-    let waiting = host.ingress().send("/ProbeService/signal", &json!({ "name": "go" })).await;
+    let waiting = host.ingress().send("/Probe/signal", &json!({ "name": "go" })).await;
     host.wait_for(&waiting, |it| it["status"] == "suspended").await;
     let signal = format!("/restate/invocation/{waiting}/signals/go/resolve");
     let mut noted = secrets("stolen");

@@ -106,13 +106,13 @@ async fn a_package_is_read_while_an_update_of_it_is_at_work() {
     let host = TestHost::start(Setup::guests(&["package-tracker"])).await;
     // Two of them are more than one value of the state may hold, so the second one is tried again and again.
     let large = json!({ "timestamp": "2024-10-10 13:00", "location": "x".repeat(5 << 20) });
-    host.ingress().post(&path_of("p", "RegisterPackage"), &info(&[large.clone()])).await.ok();
+    host.ingress().post(&path_of("p", "RegisterPackage"), &info(std::slice::from_ref(&large))).await.ok();
     let update = path_of("p", "UpdateLocation");
     let at_work = host.ingress().send(&update, &large).await;
     host.wait_for(&at_work, |it| it["lastFailure"].to_string().contains("HH0013")).await;
     let waiting = host.ingress().send(&update, &paris()).await;
     let known = host.ingress().get(&path_of("p", "GetPackageInfo")).await.ok();
-    assert_eq!(known, info(&[large.clone()]));
+    assert_eq!(known, info(std::slice::from_ref(&large)));
     assert_eq!(host.invocation(&waiting).await["status"], "inboxed", "it waits for the one that is at work");
 
     stdout(&host.run(&["--yes", "invocations", "kill", &at_work]).await);

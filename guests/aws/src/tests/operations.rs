@@ -152,18 +152,19 @@ fn sns() {
 #[test]
 fn iam() {
     let role = "<Role><Path>/</Path><Arn>arn:aws:iam::1:role/x</Arn><RoleName>x</RoleName>
-        <AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument><RoleId>AROA1</RoleId></Role>";
+        <AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument><RoleId>AROA1</RoleId>
+        <Description>hello</Description></Role>";
     let got =
         format!(r#"<GetRoleResponse xmlns="x"><GetRoleResult>{role}</GetRoleResult></GetRoleResponse>"#);
     check(
         &got,
         async |aws| aws.iam().get_role("x").await,
         &expect![[r#"
-        POST https://iam.amazonaws.com/
-          content-type: application/x-www-form-urlencoded; charset=utf-8
-          Action=GetRole&Version=2010-05-08&RoleName=x
-        => Role { role_name: "x", role_id: "AROA1", arn: "arn:aws:iam::1:role/x", path: "/" }
-    "#]],
+            POST https://iam.amazonaws.com/
+              content-type: application/x-www-form-urlencoded; charset=utf-8
+              Action=GetRole&Version=2010-05-08&RoleName=x
+            => Role { role_name: "x", role_id: "AROA1", arn: "arn:aws:iam::1:role/x", path: "/", description: Some("hello") }
+        "#]],
     );
 
     let made =
@@ -173,11 +174,11 @@ fn iam() {
         &made,
         async |aws| aws.iam().create_role(&create).await,
         &expect![[r#"
-        POST https://iam.amazonaws.com/
-          content-type: application/x-www-form-urlencoded; charset=utf-8
-          Action=CreateRole&Version=2010-05-08&RoleName=x&AssumeRolePolicyDocument=%7B%7D
-        => Role { role_name: "x", role_id: "AROA1", arn: "arn:aws:iam::1:role/x", path: "/" }
-    "#]],
+            POST https://iam.amazonaws.com/
+              content-type: application/x-www-form-urlencoded; charset=utf-8
+              Action=CreateRole&Version=2010-05-08&RoleName=x&AssumeRolePolicyDocument=%7B%7D
+            => Role { role_name: "x", role_id: "AROA1", arn: "arn:aws:iam::1:role/x", path: "/", description: Some("hello") }
+        "#]],
     );
 
     let policy = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
@@ -316,6 +317,18 @@ fn logs() {
           x-amz-target: Logs_20140328.CreateLogGroup
           {"logGroupName":"/aws/lambda/f"}
         => ()
+    "#]],
+    );
+    let found = r#"{"logGroups":[{"logGroupName":"/aws/lambda/f2"}]}"#;
+    check(
+        found,
+        async |aws| aws.logs().has_log_group("/aws/lambda/f").await,
+        &expect![[r#"
+        POST https://logs.eu-central-1.amazonaws.com/
+          content-type: application/x-amz-json-1.1
+          x-amz-target: Logs_20140328.DescribeLogGroups
+          {"logGroupNamePrefix":"/aws/lambda/f","limit":1}
+        => false
     "#]],
     );
     check(

@@ -139,7 +139,7 @@ struct XmlFault {
 }
 
 impl Fault {
-    /// Reads a refusal in any of the protocols; one in none of them is shown as it is.
+    /// Reads a refusal in any of the protocols; one in none of them is taken as it is.
     pub(crate) fn of(answer: &Answer) -> Self {
         let body = String::from_utf8_lossy(&answer.body);
         if let Ok(ErrorResponse { error }) = quick_xml::de::from_str(&body) {
@@ -149,12 +149,8 @@ impl Fault {
         let text = |name: &str| json[name].as_str();
         let code = answer.header("x-amzn-errortype").or_else(|| text("__type")).or_else(|| text("code"));
         let message = text("message").or_else(|| text("Message"));
-        let start =
-            || if body.is_empty() { "no reason is given".into() } else { body.chars().take(200).collect() };
-        Self {
-            code: short_code(code.unwrap_or_default()).to_owned(),
-            message: message.map_or_else(start, str::to_owned),
-        }
+        let message = message.unwrap_or(if body.is_empty() { "no reason is given" } else { &body });
+        Self { code: short_code(code.unwrap_or_default()).to_owned(), message: message.to_owned() }
     }
 }
 

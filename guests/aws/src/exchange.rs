@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// AWS takes signatures for at least five minutes.
 const SKEW_TOLERATED: Duration = Duration::from_secs(4 * 60);
 
+/// What errors show of an answer's words.
+pub(crate) const MESSAGE_CHARACTERS_MAX: usize = 500;
+
 /// A call before it is signed.
 pub(crate) struct Call<'a> {
     pub(crate) service: &'static str,
@@ -97,7 +100,9 @@ impl Aws {
             return Ok(answer);
         }
         let Fault { code, message } = Fault::of(&answer);
-        Err(AwsError::refused(call, answer.status, code, self.without_credentials(message)))
+        // Cut only now: half a credential would not be recognised.
+        let message = self.without_credentials(message).chars().take(MESSAGE_CHARACTERS_MAX).collect();
+        Err(AwsError::refused(call, answer.status, code, message))
     }
 
     async fn send_at(&self, call: &Call<'_>, time: SystemTime) -> Result<Answer, AwsError> {

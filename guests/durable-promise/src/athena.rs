@@ -15,6 +15,9 @@ use serde_json::{Map, Value};
 /// Rows of an answer, which goes into journals as a whole.
 const ROWS_MAX: usize = 10_000;
 
+/// Bytes of an answer as JSON: half of what a journal takes in one piece.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Starts a query, and returns its id; nothing where Athena is not configured. Asked again under the same id, it is the
 /// same query.
 pub(crate) async fn start(id: &str, sql: &str) -> Result<Option<String>, Error> {
@@ -64,14 +67,18 @@ async fn has_succeeded(execution_id: &str) -> Result<(), Error> {
 
 async fn fetch(execution_id: &str) -> Result<Value, Error> {
     let aws = Aws::from_config()?;
-    let mut objects = Vec::new();
+    let (mut objects, mut bytes) = (Vec::new(), 0);
     let mut page = aws.athena().get_query_results(execution_id, None).await?;
     let mut is_first = true;
     loop {
-        objects.extend(rows(&page, is_first));
-        if objects.len() > ROWS_MAX {
-            let text =
-                format!("it has more than {ROWS_MAX} rows; say LIMIT {ROWS_MAX}, or write them to a table");
+        for row in rows(&page, is_first) {
+            bytes += row.to_string().len() + 1;
+            objects.push(row);
+        }
+        if objects.len() > ROWS_MAX || bytes > ANSWER_BYTES_MAX {
+            let text = format!(
+                "it has more than {ROWS_MAX} rows or {ANSWER_BYTES_MAX} bytes; say LIMIT, or write its rows to a table"
+            );
             return Err(Error::terminal(text));
         }
         let Some(next) = page.next_token else { return Ok(Value::Array(objects)) };

@@ -7,7 +7,7 @@ use holiday_sdk::Error;
 
 use super::{Script, answer, aws_of, aws_with, now, scripted};
 use crate::AwsError;
-use crate::exchange::{Answer, Call};
+use crate::exchange::{Answer, Call, MESSAGE_CHARACTERS_MAX};
 
 /// 2026-02-03 10:00:00 UTC.
 fn standing_clock() -> SystemTime {
@@ -106,6 +106,15 @@ fn a_refusal_that_repeats_what_was_signed_shows_no_credentials() {
         error.to_string(),
         "dynamodb PutItem: InvalidSignatureException: 'x-amz-security-token:…', … (status 403)"
     );
+}
+
+#[test]
+fn a_credential_does_not_escape_by_being_cut() {
+    // It begins just before the place where a long answer ends.
+    let body = format!("{}AKIDEXAMPLE", " ".repeat(MESSAGE_CHARACTERS_MAX - 4));
+    let script = Script::of([Ok(answer(403, &[], &body))]);
+    let error = now(aws_of(&script).exchange_at(&call(), standing_clock())).expect_err("it is refused");
+    assert!(!error.message.contains("AKID") && error.message.ends_with('…'), "{error}");
 }
 
 /// With which times a call is signed when its first answer is this one, sent at 10:20 if not said otherwise.

@@ -78,10 +78,10 @@ pub struct DeleteItem<'a> {
 pub struct Condition<'a> {
     #[serde(rename = "ConditionExpression", skip_serializing_if = "Option::is_none")]
     pub expression: Option<&'a str>,
-    /// By placeholders such as `#status`.
+    /// What stands for a name in the expression, such as `#status`, and the name.
     #[serde(rename = "ExpressionAttributeNames", skip_serializing_if = "BTreeMap::is_empty")]
     pub names: BTreeMap<&'a str, &'a str>,
-    /// By placeholders such as `:confirmed`.
+    /// What stands for a value in the expression, such as `:confirmed`, and the value.
     #[serde(rename = "ExpressionAttributeValues", skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<&'a str, AttributeValue>,
 }

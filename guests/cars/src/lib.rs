@@ -81,6 +81,6 @@ async fn take(ctx: ObjectContext, row: &Row) -> Result<(), Error> {
 
 /// Also does so when it was never taken, or nobody can tell.
 async fn give_back(ctx: ObjectContext, id: &str) -> Result<(), Error> {
-    effects::apply(**ctx, "cars.cancel", Subject { about: &ctx.key(), id }).await?;
+    effects::undo(**ctx, "cars.cancel", Subject { about: &ctx.key(), id }).await?;
     rows(ctx).delete(id, "deleted car reservation").await
 }

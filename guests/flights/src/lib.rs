@@ -83,6 +83,6 @@ async fn take(ctx: ObjectContext, row: &Row) -> Result<(), Error> {
 
 /// Also does so when it was never taken, or nobody can tell.
 async fn give_back(ctx: ObjectContext, id: &str) -> Result<(), Error> {
-    effects::apply(**ctx, "flights.cancel", Subject { about: &ctx.key(), id }).await?;
+    effects::undo(**ctx, "flights.cancel", Subject { about: &ctx.key(), id }).await?;
     rows(ctx).delete(id, "deleted flight reservation").await
 }

@@ -63,6 +63,6 @@ async fn take(ctx: ObjectContext, row: &Row) -> Result<(), Error> {
 
 /// Also does so when it was never taken, or nobody can tell.
 async fn give_back(ctx: ObjectContext, id: &str) -> Result<(), Error> {
-    effects::apply(**ctx, "payments.refund", Subject { about: &ctx.key(), id }).await?;
+    effects::undo(**ctx, "payments.refund", Subject { about: &ctx.key(), id }).await?;
     rows(ctx).delete(id, "deleted payment").await
 }

@@ -24,8 +24,7 @@ pub async fn apply(ctx: Context, effect: &str, subject: Subject<'_>) -> Result<(
 /// Has an effect that takes another one back. No error of it is final: what is recorded as failed stays so, and nobody could
 /// mend it any more.
 pub async fn undo(ctx: Context, effect: &str, subject: Subject<'_>) -> Result<(), TerminalError> {
-    let undo = async || insist_on_ledger(ctx.info().invocation_id, effect, subject).await;
-    ctx.run(effect, undo).await
+    ctx.run(effect, async || tell_ledger(ctx.info().invocation_id, effect, subject).await).insist().await
 }
 
 /// Has an effect; when it fails for good or is cancelled half way, has its opposite too, because
@@ -61,15 +60,4 @@ pub async fn tell_ledger(invocation_id: String, effect: &str, subject: Subject<'
         .await?
         .error_for_status()?;
     Ok(())
-}
-
-/// Tells the ledger from inside a step that takes something back: also what a ledger at a wrong address or a host that is
-/// not allowed answers with is tried again, until an operator has mended it.
-pub async fn insist_on_ledger(
-    invocation_id: String,
-    effect: &str,
-    subject: Subject<'_>,
-) -> Result<(), Error> {
-    let told = tell_ledger(invocation_id, effect, subject).await;
-    told.map_err(|error| Error::retryable(error.to_string()))
 }

@@ -96,19 +96,21 @@ pub(crate) async fn refund(
     retry: Option<RetryPolicy>,
 ) -> Result<Refund, TerminalError> {
     let RefundRequest { customer_id, fare_id, charge_id } = request;
-    let step = ctx.run("payment.refund", async || {
-        // Variables are read here, because they may be others when an operator has it tried again.
-        if is_listed("REFUNDS_SETTLED_BY_HAND", charge_id) {
-            println!("Refund settled by hand: {charge_id}");
-            return Ok(());
-        }
-        let is_broken = config("FORCED_REFUND_FAILURES").is_none_or(|value| value != "off");
-        if is_broken && customer_id.ends_with("_fail_refund") {
-            return Err(Error::retryable("Forced refund transaction failure"));
-        }
-        let subject = Subject { about: fare_id, id: charge_id };
-        effects::insist_on_ledger(ctx.info().invocation_id, "payment.refund", subject).await
-    });
+    let step = ctx
+        .run("payment.refund", async || {
+            // Variables are read here, because they may be others when an operator has it tried again.
+            if is_listed("REFUNDS_SETTLED_BY_HAND", charge_id) {
+                println!("Refund settled by hand: {charge_id}");
+                return Ok(());
+            }
+            let is_broken = config("FORCED_REFUND_FAILURES").is_none_or(|value| value != "off");
+            if is_broken && customer_id.ends_with("_fail_refund") {
+                return Err(Error::retryable("Forced refund transaction failure"));
+            }
+            let subject = Subject { about: fare_id, id: charge_id };
+            effects::tell_ledger(ctx.info().invocation_id, "payment.refund", subject).await
+        })
+        .insist();
     match retry {
         Some(policy) => step.retry(policy).await?,
         None => step.await?,

@@ -55,11 +55,8 @@ impl Rows {
             None => self.ctx.clear(id),
             Some(table_name) => {
                 let input = DeleteItem { table_name, key: self.key(id), ..DeleteItem::default() };
-                let delete = async || -> Result<(), Error> {
-                    Ok(Aws::from_config()?.dynamodb().delete_item(&input).await?)
-                };
-                let insist = async || delete().await.map_err(|error| Error::retryable(error.to_string()));
-                self.ctx.run("delete row", insist).await?;
+                let delete = async || Ok(Aws::from_config()?.dynamodb().delete_item(&input).await?);
+                self.ctx.run("delete row", delete).insist().await?;
             }
         }
         log(headline, id);

@@ -5,7 +5,7 @@
 //!
 //! | Handler | Uses |
 //! |---|---|
-//! | `Vocabulary/runs` | `service`, `export!`, `Context::run`, `Run::retry`, `RetryPolicy::exponential`, `RetryPolicy::max_interval`, `RetryPolicy::max_duration`, `RetryPolicy::max_attempts`, `RetryPolicy::fail_when_exhausted` |
+//! | `Vocabulary/runs` | `service`, `export!`, `Context::run`, `Run::retry`, `Run::insist`, `RetryPolicy::exponential`, `RetryPolicy::max_interval`, `RetryPolicy::max_duration`, `RetryPolicy::max_attempts`, `RetryPolicy::fail_when_exhausted` |
 //! | `Probe/pay_in_the_end` | `RetryPolicy::fixed`, `RetryPolicy::pause_when_exhausted` |
 //! | `Vocabulary/requests` | `config`, `http::get`, `http::post`, `http::MAX_RESPONSE_BYTES`, `http::Request::new`, `http::Request::header`, `http::Request::json`, `http::Request::bytes`, `http::Request::timeout`, `http::Request::send`, `http::Response::status`, `http::Response::headers`, `http::Response::header`, `http::Response::error_for_status`, `http::Response::bytes`, `http::Response::text`, `http::Response::json` |
 //! | `Vocabulary/timers` | `Context::sleep`, `Context::sleep_named`, `join!` |

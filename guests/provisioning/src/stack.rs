@@ -234,15 +234,17 @@ impl Stack {
     }
 
     /// Executes a step that takes something back.
-    async fn take_back(&self, name: &str, closure: impl AsyncFn() -> Result<(), Error>) -> Result<(), Error> {
-        let step = self.ctx.run(name, async || {
-            closure().await.map_err(|error| match self.insists {
-                true => Error::retryable(error.to_string()),
-                false => error,
-            })
-        });
-        let policy = if self.insists { eventually().pause_when_exhausted() } else { eventually() };
-        Ok(step.retry(policy).await?)
+    async fn take_back(
+        &self,
+        name: &str,
+        closure: impl AsyncFnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let step = self.ctx.run(name, closure);
+        let ended = match self.insists {
+            true => step.insist().retry(eventually().pause_when_exhausted()).await,
+            false => step.retry(eventually()).await,
+        };
+        Ok(ended?)
     }
 
     /// What AWS has of the function, between two changes.

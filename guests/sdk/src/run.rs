@@ -74,6 +74,39 @@ impl<'a, T> Run<'a, T> {
         }
         self
     }
+
+    /// Has the step tried again whatever its closure fails with, a terminal error too: for what takes something back.
+    ///
+    /// The result of a step is final. A compensation whose step has failed terminally, say because a password was wrong,
+    /// fails with that for ever, also when an operator has mended it and resumes the invocation. What follows when the
+    /// retries are used up, the policy says: see [`RetryPolicy::pause_when_exhausted`].
+    ///
+    /// ```no_run
+    /// # use holiday_sdk::{Context, Error, Saga, http};
+    /// # async fn handler<'a>(ctx: Context, saga: &mut Saga<'a>) -> Result<(), Error> {
+    /// saga.compensate(async move || {
+    ///     let refund = ctx.run("refund", async || {
+    ///         http::post("https://pay.example/refunds").send().await?.error_for_status()?;
+    ///         Ok(())
+    ///     });
+    ///     Ok(refund.insist().await?)
+    /// });
+    /// # Ok(()) }
+    /// ```
+    pub fn insist(self) -> Self {
+        let State::Described { name, retry, closure } = self.state else { return self };
+        let closure: Closure<'a> =
+            Box::new(move || Box::pin(async move { closure().await.map_err(passing) }));
+        Self { state: State::Described { name, retry, closure } }
+    }
+}
+
+/// The same error as one that passes.
+fn passing(error: Error) -> Error {
+    match error {
+        Error::Terminal(error) => Error::retryable(error.to_string()),
+        retryable @ Error::Retryable(_) => retryable,
+    }
 }
 
 impl<T: DeserializeOwned> Future for Run<'_, T> {

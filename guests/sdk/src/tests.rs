@@ -331,6 +331,28 @@ mod runs {
     }
 
     #[test]
+    fn a_step_that_is_insisted_on_is_tried_again_whatever_it_fails_with() {
+        check(
+            "",
+            async |ctx| ctx.run("refund", async || Err::<(), _>(Error::terminal("refused"))).insist().await,
+            expect![[r#"
+                run refund
+                wait [run refund] -> nothing
+                = suspended
+            "#]],
+        );
+        check(
+            "",
+            async |ctx| ctx.run("refund", async || Ok(1)).insist().await,
+            expect![[r#"
+                run refund
+                wait [run refund] -> run refund
+                = Ok(1)
+            "#]],
+        );
+    }
+
+    #[test]
     #[should_panic(expected = "a call was asked for inside the closure of a run")]
     fn a_closure_may_not_ask_for_durable_operations() {
         check("", async |ctx| ctx.run("a", async || Ok(call(ctx, "a").await?)).await, expect![[""]]);

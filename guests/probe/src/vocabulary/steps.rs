@@ -23,6 +23,9 @@ pub(crate) async fn runs(stage: &mut Stage) -> Result<(), Error> {
         .fail_when_exhausted();
     let busy = ctx.run("busy", async || Err::<(), Error>(RetryableError::new("the line is busy").into()));
     stage.same("busy", outcome(busy.retry(often).await)).await?;
+    let insisted =
+        ctx.run("insist", async || Err::<(), _>(Error::terminal("the password was wrong"))).insist();
+    stage.same("insisted", outcome(insisted.retry(often).await)).await?;
     stage.pass_gate().await?;
     stage.same("after", ctx.run("after", async || Ok(8)).await?).await
 }

@@ -8,16 +8,10 @@ pub(crate) use super::text::looks_sealed;
 /// The bytes may be no JSON, or none to their end; then what is found is of no use, and nobody reads it either. Most have
 /// nothing in them that could look sealed, which is seen without a look at each string.
 pub(crate) fn looking_sealed(json: &[u8]) -> impl Iterator<Item = usize> {
-    let may_be = has(json, PREFIX_OF_ALL.as_bytes()) || has(json, b"\\u");
+    let may_be =
+        str::from_utf8(json).map_or(true, |text| text.contains(PREFIX_OF_ALL) || text.contains("\\u"));
     let strings = Strings { json: if may_be { json } else { &[] }, at: 0 };
     strings.filter(|(_, string)| is_sealed(string)).map(|(at, _)| at)
-}
-
-fn has(bytes: &[u8], part: &[u8]) -> bool {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => std::str::from_utf8(part).is_ok_and(|part| text.contains(part)),
-        Err(_) => bytes.windows(part.len()).any(|it| it == part),
-    }
 }
 
 fn is_sealed(string: &[u8]) -> bool {

@@ -1,18 +1,24 @@
 //! The durable promise: the page's commands as they stand there, and a query whose answer is kept, whoever comes for it.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use expect_test::expect;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::crashes::{self, Crashes};
 use crate::harness::{Setup, TestHost, example, output, stdout};
+use crate::http::Answer;
 use crate::page::{Reader, START, examples};
 
 const PAGE: &str = "examples/durable-promise/README.md";
 
 /// Long enough for the client to lose its patience.
 const SLOW: Setting = ("QUERY_MS", "2000");
+
+/// How long the original's client waits for one answer.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A query that is not waited for.
 const FAST: Setting = ("QUERY_MS", "20");
@@ -79,7 +85,7 @@ async fn the_client_gets_its_answer_from_a_host_that_was_killed() {
         queries(&host, "internal", |all| all.iter().any(|it| it["status"] != "running")).await;
         host.kill();
         // Somebody is there to be refused.
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         host.start_again().await;
     }
     let printed = stdout(&client.await.expect("running does not panic"));
@@ -94,13 +100,120 @@ async fn only_the_service_starts_a_query() {
     let host = TestHost::start(setup(FAST)).await;
     let job = json!({ "query": {}, "awakeable": "awk_1" });
     assert_eq!(host.ingress().post("/internal/k/query", &job).await.error().1, "HH0050");
-    let misspelt = host.ingress().post("/query/query", &json!({ "sql": "SELECT 1" })).await.error();
-    assert_eq!((misspelt.0, misspelt.2.contains("sql")), (400, true), "{}", misspelt.2);
-    for body in [json!({}), json!({ "query": "SELECT 2" }), Value::Null] {
-        assert_eq!(host.ingress().post("/query/query", &body).await.ok()["result"], "foo", "{body}");
+    assert_eq!(queries(&host, "internal", |_| true).await, [] as [Value; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_a_string_an_object_or_nothing() {
+    let host = TestHost::start(setup(FAST)).await;
+    for (body, sql) in [
+        (r#""SELECT 2""#, "SELECT 2"),
+        (r#"{"query": "SELECT 3"}"#, "SELECT 3"),
+        (r#"{"query": null}"#, "SELECT 1"),
+        ("{}", "SELECT 1"),
+        ("null", "SELECT 1"),
+        ("", "SELECT 1"),
+        (r#"{"request": "SELECT 4"}"#, "SELECT 4"),
+        (r#"{"request": {"query": "SELECT 5"}}"#, "SELECT 5"),
+        (r#"{"request": {}}"#, "SELECT 1"),
+        (r#"{"request": null}"#, "SELECT 1"),
+    ] {
+        let answer = post(&host, body).await.ok();
+        assert_eq!(answer["result"], "foo", "{body}");
+        let id = answer["_id"].as_str().unwrap_or_else(|| panic!("{body}: {answer}"));
+        host.lines_with(&format!("Starting query: {sql} with id: {id}"), 1).await;
     }
-    assert_eq!(host.ingress().post_empty("/query/query").await.ok()["result"], "foo");
-    host.lines_with("Starting query: SELECT 2 with id: ", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_form_of_a_query_is_refused_before_it_is_recorded() {
+    let host = TestHost::start(setup(FAST)).await;
+    let mut errors = String::new();
+    for body in [
+        "7",
+        r#"["SELECT 2"]"#,
+        r#""""#,
+        r#"{"query": ""}"#,
+        r#"{"query": 7}"#,
+        r#"{"sql": "SELECT 2"}"#,
+        r#"{"query": "SELECT 2", "limit": 10}"#,
+        r#"{"request": 7}"#,
+        r#"{"request": ""}"#,
+        r#"{"request": {"request": "SELECT 2"}}"#,
+        r#"{"request": "SELECT 2", "limit": 10}"#,
+        "SELECT 2",
+    ] {
+        let (status, code, message) = post(&host, body).await.error();
+        let message = message.strip_prefix("the input does not fit the schema of ").unwrap_or(&message);
+        errors += &format!("{body} => {status} {code} {message}\n");
+    }
+    expect![[r#"
+        7 => 400 HH0004 query/query: it is 7, not a string, an object or null
+        ["SELECT 2"] => 400 HH0004 query/query: it is ["SELECT 2"], not a string, an object or null
+        "" => 400 HH0004 query/query: it is "", shorter than 1 characters
+        {"query": ""} => 400 HH0004 query/query: .query is "", shorter than 1 characters
+        {"query": 7} => 400 HH0004 query/query: .query is 7, not null or a string
+        {"sql": "SELECT 2"} => 400 HH0004 query/query: it has fields that are not known: "sql"
+        {"query": "SELECT 2", "limit": 10} => 400 HH0004 query/query: it has fields that are not known: "limit"
+        {"request": 7} => 400 HH0004 query/query: it is 7, not a string, an object or null
+        {"request": ""} => 400 HH0004 query/query: it is "", shorter than 1 characters
+        {"request": {"request": "SELECT 2"}} => 400 HH0004 query/query: it has fields that are not known: "request"
+        {"request": "SELECT 2", "limit": 10} => 400 HH0032 nothing reads the field 'limit' beside 'request' in the body; send the handler's input alone, or as {"request": …} with nothing beside it
+        SELECT 2 => 400 HH0004 the body is not JSON: expected value at line 1 column 1
+    "#]].assert_eq(&errors);
+    assert_eq!(queries(&host, "query", |_| true).await, [] as [Value; 0]);
+}
+
+/// Two versions of the original's client differ in their body: one sends a query, the other none.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_of_the_original_works_unmodified() {
+    let host = TestHost::start(setup(SLOW)).await;
+    let select = r#"{"request":"SELECT * FROM \"demo_db\".\"table\" limit 10;"}"#;
+    let (with_query, without) = tokio::join!(
+        ask_as_the_original(&host, "6pbxlpuwect", select),
+        ask_as_the_original(&host, "xkmwm95dxln", "{}")
+    );
+    for (timeouts, answer) in [&with_query, &without] {
+        assert!(*timeouts > 0, "a query of two seconds outlives half a second: {answer}");
+        assert_eq!(answer["result"], "foo");
+    }
+    for (sql, (_, answer)) in
+        [(r#"SELECT * FROM "demo_db"."table" limit 10;"#, &with_query), ("SELECT 1", &without)]
+    {
+        let id = answer["_id"].as_str().expect("an id");
+        host.lines_with(&format!("Starting query: {sql} with id: {id}"), 1).await;
+    }
+    let again = ask_as_the_original(&host, "6pbxlpuwect", select).await;
+    assert_eq!(again, (0, with_query.1), "the stored answer, at once");
+    assert_eq!(queries(&host, "query", |_| true).await.len(), 2, "one query per key");
+}
+
+/// Asks as the original's client does until it has the answer; returns it with the number of attempts that timed out.
+async fn ask_as_the_original(host: &TestHost, key: &str, body: &'static str) -> (u32, Value) {
+    let mut timeouts = 0;
+    loop {
+        let request = host.ingress().request(Method::POST, "/query/query").timeout(PATIENCE);
+        let request = request
+            .header("accept", "application/json, text/plain, */*")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .header("user-agent", "axios/1.6.2")
+            .header("accept-encoding", "gzip, compress, deflate, br");
+        match crate::http::send(request.body(body)).await {
+            // The original's client would retry a refusal for ever.
+            Ok(answer) => {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                return (timeouts, answer.ok());
+            }
+            Err(error) => assert!(error.is_timeout(), "{error}"),
+        }
+        timeouts += 1;
+        tokio::time::sleep(Duration::from_millis(100 << timeouts)).await;
+    }
+}
+
+async fn post(host: &TestHost, body: &str) -> Answer {
+    host.ingress().post_bytes("/query/query", "application/json", body.into()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,7 +258,7 @@ async fn queries(host: &TestHost, service: &str, holds: impl Fn(&[Value]) -> boo
         if holds(&all) {
             return all;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

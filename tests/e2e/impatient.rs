@@ -98,6 +98,20 @@ async fn an_answer_survives_the_host() {
     check_stored(&host, "k1", &answer).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_the_same_with_an_envelope_and_without() {
+    let host = TestHost::start(Setup::guests(&["probe"])).await;
+    let left = ask_and_go_away(&host, "k1").await;
+    let enveloped = || request(&host, "k1").json(&json!({ "request": { "gate": "k1" } }));
+    let gone = send(enveloped().timeout(PATIENCE)).await.expect_err("the query has not ended");
+    assert!(gone.is_timeout(), "{gone}");
+    open_gate(&host, "k1").await;
+    let answer = host.ingress().insist(enveloped).await;
+    assert_eq!(answer.ok()["result"], "foo");
+    assert_eq!(answer.invocation_id.as_deref(), left["id"].as_str(), "the envelope attached");
+    check_stored(&host, "k1", &answer).await;
+}
+
 /// Who asks later gets the stored answer: the query is not worked on again.
 async fn check_stored(host: &TestHost, key: &str, answer: &Answer) {
     let again = host.ingress().insist(|| request(host, key)).await;

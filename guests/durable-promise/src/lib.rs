@@ -15,11 +15,34 @@ holiday_sdk::export!(Queries, Internal);
 /// What a caller is told of a query that failed; the log says why.
 const UNABLE: &str = "Unable to execute query";
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+/// A query in one of three forms: a string, an object, or nothing at all.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum QueryInput {
+    /// The query in SQL.
+    Sql(#[schemars(length(min = 1))] String),
+    /// The query as a field of an object.
+    Object(Query),
+    /// No query: the service runs one that needs no table.
+    Nothing,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Query {
-    /// In SQL; without it, one that needs no table.
+    /// The query in SQL; without it, the service runs one that needs no table.
+    #[schemars(length(min = 1))]
     query: Option<String>,
+}
+
+impl From<QueryInput> for Query {
+    fn from(input: QueryInput) -> Query {
+        match input {
+            QueryInput::Sql(sql) => Query { query: Some(sql) },
+            QueryInput::Object(query) => query,
+            QueryInput::Nothing => Query::default(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -45,10 +68,10 @@ struct Queries;
 #[holiday_sdk::service(name = "query")]
 impl Queries {
     /// Waits for the answer of a query.
-    async fn query(ctx: Context, query: Option<Query>) -> Result<Answer, Error> {
+    async fn query(ctx: Context, input: QueryInput) -> Result<Answer, Error> {
         let id = ctx.uuid();
         let (awakeable, answer) = ctx.awakeable();
-        let job = Job { query: query.unwrap_or_default(), awakeable };
+        let job = Job { query: input.into(), awakeable };
         InternalClient::new(&ctx, &id).query(&job).send()?;
         Ok(answer.await?)
     }
@@ -94,4 +117,47 @@ async fn execute(ctx: Context, id: &str, query: &Query) -> Result<Value, Error> 
         Started::Simulation { duration_ms } => simulation::finish(ctx, duration_ms).await,
     };
     Ok(result?)
+}
+
+#[cfg(test)]
+mod tests {
+    use holiday_sdk::Service as _;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_from_each_of_its_forms() {
+        let select = Query { query: Some("SELECT 2".to_owned()) };
+        for (input, expected) in [
+            (json!("SELECT 2"), &select),
+            (json!({ "query": "SELECT 2" }), &select),
+            (json!({ "query": null }), &Query::default()),
+            (json!({}), &Query::default()),
+            (Value::Null, &Query::default()),
+        ] {
+            let read: QueryInput = serde_json::from_value(input.clone()).expect("one of the forms");
+            assert_eq!(Query::from(read), *expected, "{input}");
+        }
+        for input in [json!(7), json!(true), json!({ "sql": "SELECT 2" }), json!({ "query": 7 })] {
+            let read = serde_json::from_value::<QueryInput>(input.clone());
+            assert!(read.is_err(), "{input}: {read:?}");
+        }
+    }
+
+    /// A field `request` in it would have the ingress leave envelopes closed.
+    #[test]
+    fn the_schema_lists_each_form() {
+        let service = Queries::describe();
+        let input = service.handlers[0].input.as_ref().and_then(|media| media.schema.as_deref());
+        let schema: Value = serde_json::from_str(input.expect("a schema")).expect("JSON");
+        let sql = json!({ "description": "The query in SQL.", "type": "string", "minLength": 1 });
+        assert_eq!(schema["anyOf"][0], sql);
+        assert_eq!(schema["anyOf"][1]["$ref"], "#/$defs/Query");
+        assert_eq!(schema["anyOf"][2]["type"], "null");
+        let object = &schema["$defs"]["Query"];
+        let fields = object["properties"].as_object().expect("fields");
+        assert!(fields.keys().eq(["query"]), "{object}");
+        assert_eq!(object["additionalProperties"], false);
+    }
 }

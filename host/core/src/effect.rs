@@ -1,8 +1,9 @@
 //! What the engine wants done. An effect may be repeated after a crash, never lost.
 
-use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position};
+use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position, SubscriptionId};
 use crate::journal::NotificationEntry;
-use crate::value::Outcome;
+use crate::subscription::RecordOrigin;
+use crate::value::{Failure, Outcome};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -20,6 +21,10 @@ pub enum Effect {
     FreeDeployment(DeploymentId),
     /// Tell whoever waits for the invocation how it ended.
     Answer { invocation: InvocationId, outcome: Outcome },
+    /// Record [`crate::event::Event::Advance`] soon: the subscription has more to do than fits into one record.
+    Advance(SubscriptionId),
+    /// Log and count a record that failed. `parked` is its number if it is kept.
+    RecordFailed { origin: RecordOrigin, parked: Option<u64>, failure: Failure },
 }
 
 impl Effect {
@@ -29,7 +34,11 @@ impl Effect {
     /// it is lost with it.
     pub fn leaves_the_host(&self) -> bool {
         match self {
-            Effect::StartAttempt(_) | Effect::Notify { .. } | Effect::StopAttempt(_) => false,
+            Effect::StartAttempt(_)
+            | Effect::Notify { .. }
+            | Effect::StopAttempt(_)
+            | Effect::Advance(_)
+            | Effect::RecordFailed { .. } => false,
             Effect::EnterRun { .. }
             | Effect::Accepted { .. }
             | Effect::Answer { .. }

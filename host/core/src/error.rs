@@ -111,6 +111,16 @@ error_codes! {
     RevealOutsideRun = "HH0081", "a sealed text was revealed outside a run step";
     SealKeyMissing = "HH0082", "the key of sealed texts is missing";
     SealBroken = "HH0083", "a sealed text is broken";
+    UnknownCluster = "HH0084", "the Kafka cluster is not configured";
+    MalformedSubscription = "HH0085", "the subscription is malformed";
+    UnknownSubscription = "HH0086", "the subscription does not exist";
+    RecordUnusable = "HH0087", "a record cannot become an invocation";
+    ParkedFull = "HH0088", "a subscription has too many parked records";
+    SubscriptionHolds = "HH0089", "the subscription holds records that would be lost";
+    PositionLost = "HH0090", "the topic does not continue at the position of the subscription";
+    UnknownParked = "HH0091", "the parked record does not exist";
+    UnknownPartition = "HH0092", "the subscription does not read the partition";
+    KafkaUnavailable = "HH0093", "the Kafka cluster cannot be used";
 }
 
 impl ErrorCode {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
-use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Position, Seed, Seq};
+use crate::id::{
+    AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, Position, Seed, Seq, SubscriptionId,
+};
 use crate::invocation::Header;
 use crate::journal::Command;
 use crate::policy::{Layer, Policies};
 use crate::state::StateVersion;
+use crate::subscription::{Halt, Offset, Partition, SourceRecord, Subscription, Verdict};
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::{Outcome, Payload};
@@ -68,6 +71,22 @@ pub enum Event {
     Remove { deployment: DeploymentId, force: bool },
     /// Time has passed: what is due at the record's time happens.
     Wake,
+    /// An operator creates a subscription.
+    Subscribe(Subscribe),
+    /// An operator changes a subscription.
+    Steer { subscription: SubscriptionId, steering: Steering },
+    /// The positions of partitions that a subscription has none of.
+    Assign(Assign),
+    /// Records were read from a partition.
+    Take(Take),
+    /// A partition cannot be read from its position.
+    Halt { subscription: SubscriptionId, partition: Partition, generation: u32, halt: Halt },
+    /// An operator has a parked record handled again; its value was held against the handler anew.
+    RetryParked { subscription: SubscriptionId, number: u64, value: Verdict },
+    /// An operator drops a parked record.
+    DiscardParked { subscription: SubscriptionId, number: u64 },
+    /// The work that a subscription left for later goes on: see [`crate::effect::Effect::Advance`].
+    Advance { subscription: SubscriptionId },
 }
 
 /// A whole layer of policies, in place of the one before.
@@ -162,4 +181,62 @@ pub struct ReplaceState {
     pub values: BTreeMap<String, Payload>,
     /// What the state has to be; `None` replaces any.
     pub expected: Option<StateVersion>,
+}
+
+/// A new subscription. `id` and its seed are fresh from the operating system's random source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscribe {
+    pub id: SubscriptionId,
+    pub subscription: Subscription,
+}
+
+/// An operator's change of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Steering {
+    Pause,
+    Resume,
+    /// With `force` also if records wait or are parked: they are lost.
+    Delete {
+        force: bool,
+    },
+    PauseKey {
+        key: Payload,
+    },
+    ResumeKey {
+        key: Payload,
+    },
+    /// The partition is read from there on.
+    Seek {
+        partition: Partition,
+        next: Offset,
+    },
+    /// The records of one key are handled again from there on, or passed over up to there.
+    SeekKey {
+        key: Payload,
+        partition: Partition,
+        next: Offset,
+    },
+}
+
+/// Where partitions begin. A partition that has a position keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assign {
+    pub subscription: SubscriptionId,
+    pub positions: Vec<(Partition, Offset)>,
+}
+
+/// Records of one partition, in the order of their offsets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Take {
+    pub subscription: SubscriptionId,
+    pub partition: Partition,
+    /// That of the position it was read from.
+    pub generation: u32,
+    /// The key whose own position it was read from; `None` for that of the partition.
+    pub of_key: Option<Payload>,
+    /// The reader has read on from here: what is missing up to `next` is missing in the topic.
+    pub from: Offset,
+    pub records: Vec<SourceRecord>,
+    /// Where the reader goes on: at least behind the last record.
+    pub next: Offset,
 }

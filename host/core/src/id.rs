@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::subscription::RecordOrigin;
 use crate::target::Target;
 
 /// The position of a record in the log, counted from 1.
@@ -101,6 +102,20 @@ impl DeploymentId {
     }
 }
 
+/// A subscription; the bytes are random.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SubscriptionId([u8; 16]);
+
+impl SubscriptionId {
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        SubscriptionId(bytes)
+    }
+}
+
 /// One execution of an invocation. Events of any but the latest attempt are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AttemptId {
@@ -171,6 +186,7 @@ macro_rules! text_id {
 
 text_id!(InvocationId, "inv_", "an invocation", 24, 32, |id| id.0, InvocationId);
 text_id!(DeploymentId, "dp_", "a deployment", 16, 22, |id| id.0, DeploymentId);
+text_id!(SubscriptionId, "sub_", "a subscription", 16, 22, |id| id.0, SubscriptionId);
 text_id!(AwakeableId, "awk_", "an awakeable", 28, 38, awakeable_bytes, awakeable_from_bytes);
 
 fn awakeable_bytes(id: &AwakeableId) -> [u8; 28] {
@@ -219,11 +235,29 @@ impl Seed {
         InvocationId::new(target, unique)
     }
 
+    /// The seed, and the unique part of the id, of the invocation that a record becomes: the same whenever the same
+    /// reading of the record is handled for the same time.
+    pub fn for_record(&self, origin: &RecordOrigin) -> (Seed, [u8; 16]) {
+        let mut record = Vec::with_capacity(20);
+        record.extend_from_slice(&origin.partition.0.to_be_bytes());
+        record.extend_from_slice(&origin.offset.0.to_be_bytes());
+        record.extend_from_slice(&origin.generation.to_be_bytes());
+        record.extend_from_slice(&origin.failures.to_be_bytes());
+        let seed = self.derive_from(b"record seed", &record);
+        let mut unique = [0; 16];
+        unique.copy_from_slice(&self.derive_from(b"record id", &record)[..16]);
+        (Seed(seed), unique)
+    }
+
     fn derive(&self, purpose: &[u8], index: EntryIndex) -> [u8; 32] {
+        self.derive_from(purpose, &index.0.to_be_bytes())
+    }
+
+    fn derive_from(&self, purpose: &[u8], what: &[u8]) -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(self.0);
         hash.update(purpose);
-        hash.update(index.0.to_be_bytes());
+        hash.update(what);
         hash.finalize().into()
     }
 }
@@ -247,6 +281,8 @@ mod tests {
         assert_eq!(invocation.to_string().parse(), Ok(invocation));
         assert_eq!(awakeable.to_string().parse(), Ok(awakeable));
         assert_eq!(deployment.to_string().parse(), Ok(deployment));
+        let subscription = SubscriptionId::from_bytes([9; 16]);
+        assert_eq!(subscription.to_string().parse(), Ok(subscription));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::deployment::{HandlerMode, ServiceKind};
 use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position, Seed};
 use crate::policy::Policy;
+use crate::subscription::RecordOrigin;
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::{Failure, Outcome};
@@ -77,6 +78,8 @@ pub enum Caller {
     Call { invocation: InvocationId, command: EntryIndex },
     /// Another invocation that sent it and does not wait.
     Send { invocation: InvocationId },
+    /// A subscription made it of a record.
+    Record(RecordOrigin),
 }
 
 /// Where an invocation that has not ended stands.

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod policy;
 pub mod retry;
 pub mod state;
+pub mod subscription;
 pub mod target;
 pub mod time;
 pub mod value;

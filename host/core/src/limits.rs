@@ -54,3 +54,39 @@ pub const ALIASES_MAX: u32 = 10_000;
 
 /// Invocations looked at to find out whether a call would wait for itself; a longer chain is not looked through.
 pub const WAIT_CHAIN_MAX: usize = 256;
+
+/// Subscriptions of one host; the next one is refused.
+pub const SUBSCRIPTIONS_MAX: usize = 100;
+
+/// Records of one subscription that wait in lanes or run; the next one stays in the topic.
+pub const RECORDS_UNFINISHED_MAX: u64 = 100_000;
+
+/// Bytes of the records of one subscription that wait in lanes; the next one stays in the topic.
+pub const RECORDS_WAITING_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Parked records of one subscription; the subscription pauses.
+pub const PARKED_MAX: u64 = 10_000;
+
+/// Bytes of the parked records of one subscription; the subscription pauses.
+pub const PARKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Records that one event takes from a topic; the reader sends the rest in the next one.
+pub const RECORDS_PER_TAKE_MAX: usize = 256;
+
+/// Keys of one subscription that an operator pauses; the next one is refused.
+pub const PAUSED_KEYS_MAX: u64 = 1_000;
+
+/// Keys of one subscription that are read from positions of their own; the next one is refused.
+pub const KEY_SEEKS_MAX: u64 = 100;
+
+/// Partitions of one subscription; further ones are not read.
+pub const PARTITIONS_MAX: usize = 10_000;
+
+/// Records that one step of a subscription begins or parks; the rest follows in steps of their own.
+pub const RECORDS_PER_STEP_MAX: usize = 64;
+
+/// Rows of a deleted subscription that one step deletes; the rest follows in steps of their own.
+pub const ROWS_PER_STEP_MAX: usize = 1_000;
+
+/// Bytes of the options of one subscription; the subscription is refused.
+pub const SUBSCRIPTION_OPTIONS_BYTES_MAX: usize = 64 * 1024;

@@ -33,6 +33,7 @@ use crate::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId, 
 use crate::invocation::{Ancestor, Asker, Header, asker};
 use crate::journal::{self, Call, Command, CommandEntry, Notification, NotificationEntry, Send};
 use crate::limits;
+use crate::subscription::RecordOrigin;
 use crate::target::Target;
 use crate::time::Timestamp;
 use crate::value::{self, Outcome, Payload};
@@ -49,6 +50,8 @@ pub struct Start {
     pub mode: HandlerMode,
     pub input: Payload,
     pub headers: Vec<Header>,
+    /// The record that a subscription made it of.
+    pub record: Option<RecordOrigin>,
     pub idempotency_key: Option<String>,
     pub seed: Seed,
     /// Whose journals this one begins with.

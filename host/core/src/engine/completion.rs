@@ -3,7 +3,7 @@
 //! Invariants: who waits for an outcome gets it once; a name leads to a live or completed invocation; when all
 //! retention is over, no row is left.
 
-use super::{Cx, attach, catalog, command, object};
+use super::{Cx, attach, catalog, command, object, subscription};
 use crate::deployment::HandlerMode;
 use crate::effect::Effect;
 use crate::id::InvocationId;
@@ -13,7 +13,7 @@ use crate::invocation::{
 use crate::limits;
 use crate::state::key::Timer;
 use crate::state::{Kv, StoreError};
-use crate::value::Outcome;
+use crate::value::{Outcome, Payload};
 
 /// The invocation ends: its journal goes, its key passes on, and those who wait are told.
 pub(super) fn complete<K: Kv>(
@@ -30,14 +30,31 @@ pub(super) fn complete<K: Kv>(
         cx.state.delete_signals(id)?;
     }
     cx.state.delete_lifecycle(id)?;
+    let input = input_of_record(cx, id, &invocation, &outcome)?;
     keep(cx, id, &invocation, &lifecycle, &outcome)?;
     object::give_up(cx, id, &invocation, &lifecycle)?;
     tell_callers(cx, id, &invocation, &lifecycle, &outcome)?;
     if let Some(deployment) = lifecycle.deployment {
         catalog::leave(cx, deployment)?;
     }
+    if let Caller::Record(origin) = &invocation.caller {
+        subscription::ended(cx, id, &invocation, origin, &outcome, input)?;
+    }
     cx.effects.push(Effect::Answer { invocation: *id, outcome });
     Ok(())
+}
+
+/// The value of a record whose invocation failed: its subscription may park it.
+fn input_of_record<K: Kv>(
+    cx: &Cx<'_, K>,
+    id: &InvocationId,
+    invocation: &Invocation,
+    outcome: &Outcome,
+) -> Result<Option<Payload>, StoreError> {
+    match (&invocation.caller, outcome) {
+        (Caller::Record(_), Outcome::Failure(_)) => cx.state.input(id),
+        _ => Ok(None),
+    }
 }
 
 /// Keeps what is asked for later: the outcome by its names, the journal for operators.
@@ -174,7 +191,7 @@ fn tell_callers<K: Kv>(
 ) -> Result<(), StoreError> {
     let caller = match invocation.caller {
         Caller::Call { invocation, command } => Some((invocation, command)),
-        Caller::Ingress | Caller::Send { .. } => None,
+        Caller::Ingress | Caller::Send { .. } | Caller::Record(_) => None,
     };
     let joined = match lifecycle.joined {
         0 => Vec::new(),

@@ -1,6 +1,6 @@
 //! How an invocation comes about: from outside, by a call or by a send.
 
-use super::{Cx, Refusal, attach, catalog, command, lifecycle, restart};
+use super::{Cx, Refusal, attach, catalog, command, lifecycle, restart, subscription};
 use crate::deployment::{HandlerMode, Route, RoutedHandler, ServiceKind};
 use crate::effect::Effect;
 use crate::event::{Event, Invoke};
@@ -34,6 +34,16 @@ pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
         Event::RestartAsNew(it) => restart::admit(state, it),
         Event::ReplaceState(it) => command::state::admit_replace(state, it),
         Event::Remove { deployment, .. } => catalog::check_removal(state, deployment),
+        Event::Subscribe(it) => subscription::admit_subscribe(state, it),
+        Event::Steer { subscription, steering } => {
+            subscription::admit_steering(state, subscription, steering)
+        }
+        Event::RetryParked { subscription, number, value } => {
+            subscription::admit_retry(state, subscription, *number, value)
+        }
+        Event::DiscardParked { subscription, number } => {
+            subscription::admit_discard(state, subscription, *number)
+        }
         Event::Configure(_)
         | Event::Commands(_)
         | Event::RunCompleted(_)
@@ -42,7 +52,11 @@ pub fn admit<K: Kv>(state: &State<K>, event: &Event) -> Admission {
         | Event::Suspend(_)
         | Event::End(_)
         | Event::Fail(_)
-        | Event::Wake => Ok(Ok(())),
+        | Event::Wake
+        | Event::Assign(_)
+        | Event::Take(_)
+        | Event::Halt { .. }
+        | Event::Advance { .. } => Ok(Ok(())),
     }
 }
 
@@ -186,26 +200,26 @@ fn name_also<K: Kv>(cx: &mut Cx<'_, K>, alias: &InvocationId, id: &InvocationId)
     cx.state.put_alias(alias, id)
 }
 
-struct Submission<'a> {
-    id: InvocationId,
-    target: &'a Target,
-    input: &'a Payload,
-    headers: &'a [Header],
-    idempotency_key: Option<&'a str>,
-    seed: Seed,
-    delay_ms: Option<u64>,
-    retention_ms: u64,
-    caller: Caller,
+pub(super) struct Submission<'a> {
+    pub(super) id: InvocationId,
+    pub(super) target: &'a Target,
+    pub(super) input: &'a Payload,
+    pub(super) headers: &'a [Header],
+    pub(super) idempotency_key: Option<&'a str>,
+    pub(super) seed: Seed,
+    pub(super) delay_ms: Option<u64>,
+    pub(super) retention_ms: u64,
+    pub(super) caller: Caller,
 }
 
-enum Submitted {
+pub(super) enum Submitted {
     Begun,
     /// An earlier one stands for it: it has the same idempotency key, or runs the same workflow id.
     Joined(InvocationId),
     Refused(Refusal),
 }
 
-fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, StoreError> {
+pub(super) fn submit<K: Kv>(cx: &mut Cx<'_, K>, it: Submission<'_>) -> Result<Submitted, StoreError> {
     let handler = match resolve(cx.state, it.target)? {
         Ok(handler) => handler,
         Err(refusal) => return Ok(Submitted::Refused(refusal)),
@@ -479,6 +493,11 @@ pub(super) fn wrong_status(id: &InvocationId, status: &'static str, verb: &'stat
 
 /// The terminal error a calling handler gets instead of the refusal an outside caller would.
 pub(super) fn failure(refusal: &Refusal) -> Outcome {
+    Outcome::Failure(refused(refusal))
+}
+
+/// A refusal as a failure.
+pub(super) fn refused(refusal: &Refusal) -> Failure {
     let message = value::cut(format!("{}: {refusal}", refusal.code()));
-    Outcome::Failure(Failure::new(refusal.status(), message))
+    Failure::new(refusal.status(), message)
 }

@@ -32,6 +32,7 @@ mod object;
 mod recover;
 mod refusal;
 mod restart;
+mod subscription;
 mod timer;
 
 pub use invoke::{admit, admit_call};
@@ -78,6 +79,20 @@ pub fn apply<K: Kv>(state: &mut State<K>, record: &Record) -> Result<Vec<Effect>
         Event::ReplaceState(it) => command::state::replace(&mut cx, it),
         Event::Remove { deployment, force } => catalog::remove(&mut cx, *deployment, *force),
         Event::Wake => timer::fire_due(&mut cx),
+        Event::Subscribe(it) => subscription::subscribe(&mut cx, it),
+        Event::Steer { subscription, steering } => subscription::steer(&mut cx, subscription, steering),
+        Event::Assign(it) => subscription::assign(&mut cx, it),
+        Event::Take(it) => subscription::take(&mut cx, it),
+        Event::Halt { subscription, partition, generation, halt } => {
+            subscription::halt(&mut cx, subscription, *partition, *generation, halt)
+        }
+        Event::RetryParked { subscription, number, value } => {
+            subscription::retry(&mut cx, subscription, *number, value)
+        }
+        Event::DiscardParked { subscription, number } => {
+            subscription::discard(&mut cx, subscription, *number)
+        }
+        Event::Advance { subscription } => subscription::advance(&mut cx, subscription),
     }?;
     let effects = cx.effects;
     state.set_applied(record.seq)?;

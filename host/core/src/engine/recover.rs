@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::subscription;
 use crate::attempt::Start;
 use crate::effect::Effect;
 use crate::id::{AttemptId, DeploymentId, EntryIndex, InvocationId, Position};
-use crate::invocation::{Invocation, Lifecycle, OpenCommand, Status};
+use crate::invocation::{Caller, Invocation, Lifecycle, OpenCommand, Status};
 use crate::journal::{Command, CommandEntry, Notification, NotificationEntry};
 use crate::state::{Kv, State, StoreError};
 
@@ -14,20 +15,18 @@ use crate::state::{Kv, State, StoreError};
 /// Those who waited outside have lost their connection; they ask again, and find what is stored.
 pub fn recover<K: Kv>(state: &State<K>) -> Result<Vec<Effect>, StoreError> {
     let lifecycles = state.lifecycles()?;
-    Ok(lifecycles
-        .iter()
-        .filter_map(|(id, lifecycle)| match &lifecycle.status {
-            Status::Running => {
-                Some(Effect::StartAttempt(AttemptId { invocation: *id, number: lifecycle.attempt }))
-            }
-            // Time, an answer, the key's holder or an operator starts these.
-            Status::Scheduled(_)
-            | Status::Inboxed(_)
-            | Status::Suspended(_)
-            | Status::BackingOff(_)
-            | Status::Paused(_) => None,
-        })
-        .collect())
+    let attempts = lifecycles.iter().filter_map(|(id, lifecycle)| match &lifecycle.status {
+        Status::Running => {
+            Some(Effect::StartAttempt(AttemptId { invocation: *id, number: lifecycle.attempt }))
+        }
+        // Time, an answer, the key's holder or an operator starts these.
+        Status::Scheduled(_)
+        | Status::Inboxed(_)
+        | Status::Suspended(_)
+        | Status::BackingOff(_)
+        | Status::Paused(_) => None,
+    });
+    Ok(attempts.chain(subscription::recover(state)?).collect())
 }
 
 /// What an attempt begins with.
@@ -90,6 +89,10 @@ fn start<K: Kv>(
         kind: invocation.kind,
         mode: invocation.mode,
         headers: invocation.headers,
+        record: match invocation.caller {
+            Caller::Record(origin) => Some(origin),
+            Caller::Ingress | Caller::Call { .. } | Caller::Send { .. } => None,
+        },
         idempotency_key: invocation.idempotency_key,
         seed: invocation.seed,
         created_at: invocation.lineage.first().map_or(invocation.created_at, |it| it.created_at),

@@ -1,9 +1,10 @@
 //! Why a request from outside is refused before anything is recorded.
 
 use crate::error::ErrorCode;
-use crate::id::{AwakeableId, DeploymentId, InvocationId};
+use crate::id::{AwakeableId, DeploymentId, InvocationId, SubscriptionId};
 use crate::limits;
 use crate::state::StateVersion;
+use crate::subscription::{Partition, Sink};
 use crate::target::Target;
 
 /// A refused request. Nothing was recorded, nothing has changed.
@@ -85,6 +86,32 @@ pub enum Refusal {
     WrongStatus { invocation: InvocationId, status: &'static str, verb: &'static str },
     #[error("there is no deployment {0}")]
     UnknownDeployment(DeploymentId),
+    #[error("there is no subscription {0}")]
+    UnknownSubscription(SubscriptionId),
+    #[error("the host has {limit} subscriptions, and takes no more; delete some")]
+    TooManySubscriptions { limit: usize },
+    #[error("{sink} takes no input, so it cannot receive records; choose a handler with an input")]
+    SinkTakesNothing { sink: Sink },
+    #[error("the options have {size} bytes, more than the {limit} that are allowed")]
+    OptionsTooLarge { size: usize, limit: usize },
+    #[error(
+        "{waiting} records wait and {parked} are parked in {subscription}; deleting it loses them: handle them first, or delete it with force"
+    )]
+    SubscriptionHolds { subscription: SubscriptionId, waiting: u64, parked: u64 },
+    #[error("{parked} records are parked in {subscription}; retry or discard some before it resumes")]
+    ParkedFull { subscription: SubscriptionId, parked: u64 },
+    #[error("{subscription} has {limit} such keys, and takes no more; resume or finish some")]
+    TooManyKeys { subscription: SubscriptionId, limit: u64 },
+    #[error("{subscription} does not read partition {partition}; describe it to see those that it reads")]
+    UnknownPartition { subscription: SubscriptionId, partition: Partition },
+    #[error("{subscription} has no parked record {number}; list those that it has")]
+    UnknownParked { subscription: SubscriptionId, number: u64 },
+    #[error("parked record {number} still cannot become an invocation: {message}")]
+    StillUnusable { number: u64, code: u16, message: String },
+    #[error(
+        "the value of parked record {number} was not kept; read it from the topic, or discard the record"
+    )]
+    ValueNotKept { number: u64 },
     #[error(
         "service '{service}' is {is} in the latest deployment, and would become {would_be}; its keys and state would be lost: give it another name"
     )]
@@ -121,6 +148,16 @@ impl Refusal {
             Refusal::UnknownAwakeable(_) => ErrorCode::UnknownAwakeable,
             Refusal::WrongStatus { .. } => ErrorCode::WrongStatus,
             Refusal::UnknownDeployment(_) => ErrorCode::ComponentMissing,
+            Refusal::UnknownSubscription(_) => ErrorCode::UnknownSubscription,
+            Refusal::TooManySubscriptions { .. } | Refusal::TooManyKeys { .. } => ErrorCode::Overloaded,
+            Refusal::SinkTakesNothing { .. } | Refusal::OptionsTooLarge { .. } => {
+                ErrorCode::MalformedSubscription
+            }
+            Refusal::SubscriptionHolds { .. } => ErrorCode::SubscriptionHolds,
+            Refusal::ParkedFull { .. } => ErrorCode::ParkedFull,
+            Refusal::UnknownPartition { .. } => ErrorCode::UnknownPartition,
+            Refusal::UnknownParked { .. } => ErrorCode::UnknownParked,
+            Refusal::StillUnusable { .. } | Refusal::ValueNotKept { .. } => ErrorCode::RecordUnusable,
             Refusal::KindChanged { .. } => ErrorCode::ServiceConflict,
         }
     }
@@ -133,7 +170,10 @@ impl Refusal {
             | Refusal::UnknownInvocation(_)
             | Refusal::NothingNamed(_)
             | Refusal::UnknownAwakeable(_)
-            | Refusal::UnknownDeployment(_) => 404,
+            | Refusal::UnknownDeployment(_)
+            | Refusal::UnknownSubscription(_)
+            | Refusal::UnknownPartition { .. }
+            | Refusal::UnknownParked { .. } => 404,
             Refusal::KeyMissing { .. }
             | Refusal::KeyUnexpected { .. }
             | Refusal::KeyTooLong { .. }
@@ -141,10 +181,13 @@ impl Refusal {
             | Refusal::PrivateHandler { .. }
             | Refusal::HasNoState { .. }
             | Refusal::CommandsNotThere { .. }
-            | Refusal::CancelledBefore { .. } => 400,
+            | Refusal::CancelledBefore { .. }
+            | Refusal::SinkTakesNothing { .. }
+            | Refusal::OptionsTooLarge { .. } => 400,
             Refusal::PromiseForgotten { .. } => 410,
             Refusal::InputTooLarge { .. } | Refusal::StateTooLarge { .. } => 413,
             Refusal::InboxFull { .. } | Refusal::SignalsFull { .. } | Refusal::TooManyJoined { .. } => 429,
+            Refusal::TooManySubscriptions { .. } | Refusal::TooManyKeys { .. } => 429,
             Refusal::WaitsForItself { .. }
             | Refusal::PromiseCompleted { .. }
             | Refusal::HandlerNotDeployed { .. }
@@ -155,6 +198,10 @@ impl Refusal {
             | Refusal::StateChanged { .. }
             | Refusal::WorkflowStarted { .. }
             | Refusal::WrongStatus { .. }
+            | Refusal::SubscriptionHolds { .. }
+            | Refusal::ParkedFull { .. }
+            | Refusal::StillUnusable { .. }
+            | Refusal::ValueNotKept { .. }
             | Refusal::KindChanged { .. } => 409,
         }
     }

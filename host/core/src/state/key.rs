@@ -30,11 +30,21 @@
 //! | 22 promise waiter | service, workflow id, name, invocation id, entry index | – |
 //! | 23 draining | deployment id | how many invocations are left on it |
 //! | 24 joined | awaited invocation id, waiting invocation id, entry index | – |
+//! | 25 subscription | subscription id | [`crate::subscription::Subscription`] |
+//! | 26 progress | subscription id | [`crate::subscription::Progress`] |
+//! | 27 position | subscription id, partition | [`crate::subscription::Position`] |
+//! | 28 lane | subscription id, lane id | [`crate::subscription::Lane`] |
+//! | 29 waiting record | subscription id, lane id, ticket | [`crate::subscription::WaitingRecord`] |
+//! | 30 parked | subscription id, number | [`crate::subscription::ParkedRecord`] |
+//! | 31 stalled lane | subscription id, lane id | – |
+//! | 32 held lane | subscription id, lane id | – |
+//! | 33 key seek | subscription id, partition, lane id | [`crate::subscription::KeySeek`] |
 
 use std::ops::Range;
 
-use crate::id::{DeploymentId, EntryIndex, InvocationId, Position, Seq};
+use crate::id::{DeploymentId, EntryIndex, InvocationId, Position, Seq, SubscriptionId};
 use crate::policy::Layer;
+use crate::subscription::{LaneId, Partition};
 use crate::target::Target;
 use crate::time::Timestamp;
 
@@ -65,6 +75,15 @@ pub enum Family {
     PromiseWaiter = 22,
     Draining = 23,
     Joined = 24,
+    Subscription = 25,
+    Progress = 26,
+    Position = 27,
+    Lane = 28,
+    WaitingRecord = 29,
+    Parked = 30,
+    StalledLane = 31,
+    HeldLane = 32,
+    KeySeek = 33,
 }
 
 /// What a timer is for.
@@ -311,6 +330,68 @@ pub fn draining(id: &DeploymentId) -> Vec<u8> {
 /// The deployment id right behind the family number.
 pub fn parse_deployment(key: &[u8]) -> Option<DeploymentId> {
     <[u8; 16]>::try_from(key.get(1..)?).ok().map(DeploymentId::from_bytes)
+}
+
+/// A row of a subscription that it has one of in `family`.
+pub fn of_subscription(family: Family, id: &SubscriptionId) -> Vec<u8> {
+    Key::new(family).bytes(id.as_bytes()).0
+}
+
+/// All rows of a subscription in `family`.
+pub fn all_of_subscription(family: Family, id: &SubscriptionId) -> Range<Vec<u8>> {
+    Key::new(family).bytes(id.as_bytes()).with_any_suffix()
+}
+
+/// The subscription id right behind the family number.
+pub fn parse_subscription(key: &[u8]) -> Option<SubscriptionId> {
+    key.get(1..)?.split_first_chunk::<16>().map(|(id, _)| SubscriptionId::from_bytes(*id))
+}
+
+pub fn position(id: &SubscriptionId, partition: Partition) -> Vec<u8> {
+    Key::new(Family::Position).bytes(id.as_bytes()).number(partition.0).0
+}
+
+/// A row that a lane has one of in `family`.
+pub fn of_lane(family: Family, id: &SubscriptionId, lane: &LaneId) -> Vec<u8> {
+    Key::new(family).bytes(id.as_bytes()).bytes(&lane.0).0
+}
+
+pub fn waiting_record(id: &SubscriptionId, lane: &LaneId, ticket: u64) -> Vec<u8> {
+    Key::new(Family::WaitingRecord).bytes(id.as_bytes()).bytes(&lane.0).bytes(&ticket.to_be_bytes()).0
+}
+
+/// The records of one lane, from `ticket` on.
+pub fn waiting_records(id: &SubscriptionId, lane: &LaneId, ticket: u64) -> Range<Vec<u8>> {
+    let all = Key::new(Family::WaitingRecord).bytes(id.as_bytes()).bytes(&lane.0).with_any_suffix();
+    waiting_record(id, lane, ticket)..all.end
+}
+
+/// The ticket at the end of a key of [`waiting_records`], or the number at that of [`parked`].
+pub fn parse_ticket(key: &[u8]) -> Option<u64> {
+    key.split_last_chunk::<8>().map(|(_, ticket)| u64::from_be_bytes(*ticket))
+}
+
+pub fn parked(id: &SubscriptionId, number: u64) -> Vec<u8> {
+    Key::new(Family::Parked).bytes(id.as_bytes()).bytes(&number.to_be_bytes()).0
+}
+
+/// The parked records of one subscription, from `number` on.
+pub fn parked_from(id: &SubscriptionId, number: u64) -> Range<Vec<u8>> {
+    parked(id, number)..all_of_subscription(Family::Parked, id).end
+}
+
+/// The lane id at the end of a key.
+pub fn parse_lane(key: &[u8]) -> Option<LaneId> {
+    key.split_last_chunk::<16>().map(|(_, lane)| LaneId(*lane))
+}
+
+pub fn key_seek(id: &SubscriptionId, partition: Partition, lane: &LaneId) -> Vec<u8> {
+    Key::new(Family::KeySeek).bytes(id.as_bytes()).number(partition.0).bytes(&lane.0).0
+}
+
+/// The partition behind the subscription id in a key.
+pub fn parse_partition(key: &[u8]) -> Option<Partition> {
+    key.get(17..)?.split_first_chunk::<4>().map(|(number, _)| Partition(u32::from_be_bytes(*number)))
 }
 
 /// The number at the end of a key.

@@ -8,6 +8,7 @@ pub mod key;
 pub mod kv;
 pub mod memory;
 mod names;
+mod subscriptions;
 mod version;
 mod waiting;
 
@@ -443,6 +444,20 @@ impl<K: Kv> State<K> {
             keys.push(row.to_vec());
             ControlFlow::Continue(())
         })?;
+        Ok(keys)
+    }
+
+    fn some_keys(&self, range: &Range<Vec<u8>>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut keys = Vec::new();
+        if limit > 0 {
+            self.scan(range, &mut |row, _| {
+                keys.push(row.to_vec());
+                match keys.len() < limit {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()),
+                }
+            })?;
+        }
         Ok(keys)
     }
 

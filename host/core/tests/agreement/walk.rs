@@ -349,7 +349,9 @@ impl Walk {
                 Effect::StopAttempt(_)
                 | Effect::Accepted { .. }
                 | Effect::Answer { .. }
-                | Effect::FreeDeployment(_) => {}
+                | Effect::FreeDeployment(_)
+                | Effect::Advance(_)
+                | Effect::RecordFailed { .. } => {}
             }
         }
     }

@@ -236,6 +236,7 @@ pub(crate) fn start(target: &Target, kind: ServiceKind, mode: HandlerMode) -> St
         mode,
         input: Payload::new(),
         headers: Vec::new(),
+        record: None,
         idempotency_key: None,
         seed: Seed([1; 32]),
         lineage: Vec::new(),

@@ -12,7 +12,7 @@ use holiday_core::state::codec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::values;
+use crate::{subscriptions, values};
 
 #[test]
 fn fixtures_of_version_1_are_read_and_written() {
@@ -30,7 +30,19 @@ fn fixtures_of_version_1_are_read_and_written() {
     folder.check("policies", &values::policies());
     folder.check("lock", &values::lock());
     folder.check("invocation-id", &values::invocation_id());
+    check_subscriptions(&mut folder);
     folder.check_that_nothing_else_is_there();
+}
+
+fn check_subscriptions(folder: &mut Folder) {
+    use subscriptions as values;
+    folder.check_all("subscription", &values::subscriptions(), values::name_of_policy);
+    folder.check_all("progress", &values::progresses(), values::name_of_status);
+    folder.check_all("position", &values::positions(), values::name_of_position);
+    folder.check_all("lane", &values::lanes(), values::name_of_lane);
+    folder.check_all("waiting-record", &values::waiting_records(), values::name_of_verdict);
+    folder.check_all("parked", &values::parked_records(), values::name_of_parked);
+    folder.check("key-seek", &values::key_seek());
 }
 
 struct Folder {

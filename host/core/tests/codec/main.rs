@@ -2,4 +2,5 @@
 
 mod fixtures;
 mod robustness;
+mod subscriptions;
 mod values;

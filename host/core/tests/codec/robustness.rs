@@ -7,11 +7,14 @@ use holiday_core::invocation::{Completed, Invocation, Lifecycle};
 use holiday_core::journal::{CommandEntry, NotificationEntry};
 use holiday_core::policy::Policies;
 use holiday_core::state::{Lock, StoreError, codec};
+use holiday_core::subscription::{
+    KeySeek, Lane, ParkedRecord, Position, Progress, Subscription, WaitingRecord,
+};
 use holiday_core::value::Outcome;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::values;
+use crate::{subscriptions, values};
 
 const ROUNDS: usize = 2_000;
 
@@ -111,6 +114,13 @@ fn decode_as_everything(bytes: &[u8]) {
     drop(decode::<Policies>(bytes));
     drop(decode::<Outcome>(bytes));
     drop(decode::<InvocationId>(bytes));
+    drop(decode::<Subscription>(bytes));
+    drop(decode::<Progress>(bytes));
+    drop(decode::<Position>(bytes));
+    drop(decode::<Lane>(bytes));
+    drop(decode::<WaitingRecord>(bytes));
+    drop(decode::<ParkedRecord>(bytes));
+    drop(decode::<KeySeek>(bytes));
 }
 
 fn all_values() -> Vec<Vec<u8>> {
@@ -126,6 +136,13 @@ fn all_values() -> Vec<Vec<u8>> {
     all.push(codec::encode(&values::route()));
     all.push(codec::encode(&values::policies()));
     all.push(codec::encode(&values::lock()));
+    all.extend(encode_all(&subscriptions::subscriptions()));
+    all.extend(encode_all(&subscriptions::progresses()));
+    all.extend(encode_all(&subscriptions::positions()));
+    all.extend(encode_all(&subscriptions::lanes()));
+    all.extend(encode_all(&subscriptions::waiting_records()));
+    all.extend(encode_all(&subscriptions::parked_records()));
+    all.push(codec::encode(&subscriptions::key_seek()));
     all
 }
 

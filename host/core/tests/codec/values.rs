@@ -24,13 +24,15 @@ use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome, Payload};
 
+use crate::subscriptions;
+
 /// A millisecond of 2026: nine bytes as a fixed number, six as a variable one.
-const AT: Timestamp = Timestamp::from_millis(1_780_000_000_123);
+pub(crate) const AT: Timestamp = Timestamp::from_millis(1_780_000_000_123);
 
 pub(crate) fn records() -> Vec<Record> {
     let attempt = AttemptId { invocation: invocation_id(), number: 3 };
     let invocation = invocation_id();
-    let events = vec![
+    let events = [
         Event::Deploy(deployment()),
         Event::Configure(Configure { layer: Layer::Operator, policies: policies() }),
         Event::Invoke(Invoke {
@@ -80,7 +82,9 @@ pub(crate) fn records() -> Vec<Record> {
         }),
         Event::Remove { deployment: deployment().id, force: true },
         Event::Wake,
-    ];
+    ]
+    .into_iter()
+    .chain(subscriptions::events());
     (1_000_000..).zip(events).map(|(seq, event)| Record { seq: Seq(seq), at: AT, event }).collect()
 }
 
@@ -108,6 +112,14 @@ pub(crate) fn name_of_event(record: &Record) -> &'static str {
         Event::ReplaceState(_) => "replace-state",
         Event::Remove { .. } => "remove",
         Event::Wake => "wake",
+        Event::Subscribe(_)
+        | Event::Steer { .. }
+        | Event::Assign(_)
+        | Event::Take(_)
+        | Event::Halt { .. }
+        | Event::RetryParked { .. }
+        | Event::DiscardParked { .. }
+        | Event::Advance { .. } => subscriptions::name_of_event(&record.event),
     }
 }
 
@@ -240,6 +252,7 @@ pub(crate) fn invocations() -> Vec<Invocation> {
         (Caller::Ingress, HandlerMode::Exclusive),
         (Caller::Call { invocation: invocation_id(), command: EntryIndex(7) }, HandlerMode::Shared),
         (Caller::Send { invocation: invocation_id() }, HandlerMode::WorkflowRun),
+        (Caller::Record(subscriptions::origin()), HandlerMode::WorkflowRun),
     ];
     let invocation = |(caller, mode)| Invocation {
         target: target(),
@@ -267,6 +280,7 @@ pub(crate) fn name_of_caller(invocation: &Invocation) -> &'static str {
         Caller::Ingress => "by-ingress",
         Caller::Call { .. } => "by-call",
         Caller::Send { .. } => "by-send",
+        Caller::Record(_) => "by-record",
     }
 }
 
@@ -404,11 +418,11 @@ fn target() -> Target {
     Target::keyed("cart", "änn", "add")
 }
 
-fn headers() -> Vec<(String, String)> {
+pub(crate) fn headers() -> Vec<(String, String)> {
     vec![("traceparent".to_owned(), "00-1-2-01".to_owned())]
 }
 
-fn payload() -> Payload {
+pub(crate) fn payload() -> Payload {
     Payload::from_static(b"{\"flight\":\"LH7\"}\x00\xff")
 }
 

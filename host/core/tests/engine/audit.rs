@@ -180,7 +180,7 @@ pub(crate) fn check_forgotten(state: &State<MemoryKv>) {
     assert!(left.is_empty(), "rows are left behind: {left:?}");
 }
 
-fn keys(state: &State<MemoryKv>, family: Family) -> Vec<Vec<u8>> {
+pub(crate) fn keys(state: &State<MemoryKv>, family: Family) -> Vec<Vec<u8>> {
     state.kv().rows().filter(|(row, _)| row[0] == family as u8).map(|(row, _)| row.to_vec()).collect()
 }
 

@@ -5,6 +5,8 @@ use holiday_core::id::{DeploymentId, Digest};
 use holiday_core::policy::{Options, RetryOptions};
 use holiday_core::time::Timestamp;
 
+use crate::topics::media;
+
 /// What `frail/go` lives by: three attempts in all, 100 and 200 ms apart.
 fn frail() -> Options {
     let retry =
@@ -16,33 +18,41 @@ pub(crate) fn id(version: &str) -> DeploymentId {
     DeploymentId::of(&Digest::of(version.as_bytes()))
 }
 
-const VERSIONS: [&str; 4] = ["v1", "v2", "slim", "odd"];
+const VERSIONS: [&str; 5] = ["v1", "v2", "slim", "odd", "less"];
 
 /// What scripts call a deployment.
 pub(crate) fn version(id: &DeploymentId) -> &'static str {
     VERSIONS.into_iter().find(|version| self::id(version) == *id).unwrap_or("?")
 }
 
-/// All versions have the same services, but in `odd` the cart is no object, and `slim` has `echo` only.
+/// All versions have the same services, but in `odd` the cart is no object, in `less` one can only look at it, and `slim`
+/// has `echo` only.
 pub(crate) fn deployment(version: &str) -> Deployment {
     use HandlerMode::{Exclusive, Shared, WorkflowRun};
     let cart = match version {
         "odd" => ServiceKind::Workflow,
         _ => ServiceKind::Object,
     };
+    let of_cart = match version {
+        "less" => vec![handler("look", Shared)],
+        _ => vec![handler("add", Exclusive), handler("look", Shared)],
+    };
     let services = vec![
         service("echo", ServiceKind::Service, vec![handler("hi", Exclusive)]),
-        service("cart", cart, vec![handler("add", Exclusive), handler("look", Shared)]),
+        service("cart", cart, of_cart),
         service("trip", ServiceKind::Workflow, vec![handler("run", WorkflowRun), handler("ask", Shared)]),
         service(
             "frail",
             ServiceKind::Service,
             vec![
                 with(handler("go", Exclusive), frail()),
-                with(
-                    handler("brief", Exclusive),
-                    Options { idempotency_retention_ms: Some(50), ..Options::default() },
-                ),
+                Handler {
+                    input: None,
+                    ..with(
+                        handler("brief", Exclusive),
+                        Options { idempotency_retention_ms: Some(50), ..Options::default() },
+                    )
+                },
             ],
         ),
     ];
@@ -63,7 +73,8 @@ fn service(name: &str, kind: ServiceKind, handlers: Vec<Handler>) -> Service {
 
 fn handler(name: &str, mode: HandlerMode) -> Handler {
     let options = Options::default();
-    Handler { name: name.to_owned(), mode, input: None, output: None, documentation: None, options }
+    let input = Some(media());
+    Handler { name: name.to_owned(), mode, input, output: None, documentation: None, options }
 }
 
 fn with(handler: Handler, options: Options) -> Handler {

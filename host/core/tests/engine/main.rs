@@ -18,7 +18,15 @@
 //! | `replace cart/ann K=V … [version V]` · `remove v1 [by force]` | an operator |
 //! | `configure operator cart/add [timeout MS] [journal MS] [names MS] [workflow MS] [attempts N] [then fail] [private yes]` | a layer of policies, of `host`, a service or a handler |
 //! | `pass MS` | time passes; due timers fire |
+//! | `subscribe s cart/add [on-failure park/skip/pause] [order continue/wait]` · `assign s PARTITION:OFFSET …` | a subscription, and where it begins |
+//! | `take s:PARTITION OFFSET:KEY=VALUE … [from OFFSET] [next OFFSET] [gen N] [of KEY]` | records were read, from the position if not said; the key `-` is none, `^` in one no UTF-8; `!VALUE` is no input, `?VALUE` not kept either |
+//! | `halt s:PARTITION recreated OFFSET, ahead NEXT END, behind NEXT BEGIN [gen N]` · `advance s` | the reader cannot go on; the driver takes another step |
+//! | `pause s [key K]` · `resume s [key K]` · `seek s:PARTITION to OFFSET [key K]` · `retry s N [with VALUE]` · `discard s N` · `delete s [by force]` | an operator |
+//! | `progress s` · `positions s` · `lanes s` · `parked s` | no record: prints what is stored |
 //! | `journal a` · `recover` · `load a` · `state cart/ann` · `version cart/ann` | no record: prints what is stored |
+//!
+//! The invocation of a record is called `s:PARTITION:OFFSET`, with `@N` behind it after the seek of generation N, and `~N`
+//! after N failures.
 //!
 //! An outcome is a text, or `!CODE message`. `a#1` instead of `a` lets an earlier attempt speak.
 //!
@@ -28,6 +36,8 @@ mod audit;
 mod catalog;
 #[path = "../common/script.rs"]
 mod script;
+mod subscription_audit;
+mod topics;
 mod transcript;
 mod world;
 
@@ -56,6 +66,19 @@ mod retention;
 mod retries;
 mod runs;
 mod signals;
+mod subscriptions_blocked;
+mod subscriptions_ends;
+mod subscriptions_failing;
+mod subscriptions_key_seeks;
+mod subscriptions_limits;
+mod subscriptions_operators;
+mod subscriptions_order;
+mod subscriptions_parked;
+mod subscriptions_refused;
+mod subscriptions_seeking;
+mod subscriptions_steering;
+mod subscriptions_taking;
+mod subscriptions_unusable;
 mod timeouts;
 
 use expect_test::Expect;

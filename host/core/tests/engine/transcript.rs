@@ -42,6 +42,13 @@ impl World {
                 format!("    answer {}: {}\n", self.names[invocation], text_of(outcome))
             }
             Effect::FreeDeployment(id) => format!("    free {}\n", catalog::version(id)),
+            Effect::Advance(id) => format!("    advance {}\n", self.name_of_subscription(id)),
+            Effect::RecordFailed { origin, parked, failure } => {
+                let kept =
+                    parked.map_or_else(|| "skipped".to_owned(), |number| format!("parked as {number}"));
+                let name = self.name_of_origin(origin);
+                format!("    {name} failed and is {kept}: !{} {}\n", failure.code, failure.message)
+            }
         }
     }
 

@@ -1,14 +1,14 @@
 //! Plays the lines of a script against one engine, and says what came of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holiday_core::effect::Effect;
 use holiday_core::engine::{self, Refusal};
 use holiday_core::event::{
     Commands, Configure, End, Event, Fail, Invoke, Record, ReplaceState, RestartAsNew, RunAbandoned,
-    RunCompleted, RunFailed, Suspend,
+    RunCompleted, RunFailed, Steering, Suspend,
 };
-use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId, Position, Seed};
+use holiday_core::id::{AttemptId, AwakeableId, EntryIndex, InvocationId, Position, Seed, SubscriptionId};
 use holiday_core::journal::{Call, Command, Named, Send};
 use holiday_core::policy::{Layer, Options, Policies, RetryOptions, ServicePolicies};
 use holiday_core::retry::Exhausted;
@@ -19,7 +19,7 @@ use holiday_core::time::Timestamp;
 use holiday_core::value::Payload;
 
 use crate::script::Words;
-use crate::{audit, catalog};
+use crate::{audit, catalog, subscription_audit};
 
 const A_YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
 
@@ -28,12 +28,22 @@ pub(crate) struct World {
     now: Timestamp,
     pub(crate) names: BTreeMap<InvocationId, String>,
     ids: BTreeMap<String, InvocationId>,
+    pub(crate) subscriptions: BTreeMap<String, SubscriptionId>,
+    /// The subscriptions that the driver is to advance.
+    advancing: BTreeSet<SubscriptionId>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let state = State::new(MemoryKv::new());
-        let mut world = World { state, now: Timestamp::ZERO, names: BTreeMap::new(), ids: BTreeMap::new() };
+        let mut world = World {
+            state,
+            now: Timestamp::ZERO,
+            names: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            advancing: BTreeSet::new(),
+        };
         world.record(Event::Deploy(catalog::deployment("v1")));
         world
     }
@@ -42,7 +52,11 @@ impl World {
     pub(crate) fn play(&mut self, line: &str) -> String {
         let mut words = Words::of(line);
         let before = self.lifecycles();
-        let mut said = match words.word() {
+        let first = words.word();
+        if let Some(said) = self.print_of_subscription(first, words.clone()) {
+            return format!("{line}\n{said}");
+        }
+        let mut said = match first {
             "journal" => self.print_journal(words.word()),
             "state" => self.print_state(words),
             "version" => self.print_version(words),
@@ -55,8 +69,11 @@ impl World {
                 let admission = engine::admit_call(&self.state, invoke);
                 self.submit(event, admission.expect("memory does not fail"))
             }
-            first => {
-                let event = self.event(first, words);
+            _ => {
+                let event = match self.event_of_subscription(first, words.clone()) {
+                    Some(event) => event,
+                    None => self.event(first, words),
+                };
                 let admission = engine::admit(&self.state, &event).expect("memory does not fail");
                 self.submit(event, admission)
             }
@@ -88,6 +105,9 @@ impl World {
         assert_eq!(effects, again, "two applications of one record have the same effects");
         assert_eq!(self.state.kv(), replica.kv(), "two applications of one record write the same");
         audit::check_rows(&self.state);
+        subscription_audit::check_rows(&self.state);
+        subscription_audit::check_steps(&self.state, &mut self.advancing, &record.event, &effects);
+        self.name_invocations_of_records();
         effects
     }
 
@@ -108,6 +128,12 @@ impl World {
 
     /// Ends whatever is left, and checks that it left nothing behind.
     pub(crate) fn end_everything(&mut self) {
+        for subscription in self.subscriptions.values().copied().collect::<Vec<_>>() {
+            self.record(Event::Steer { subscription, steering: Steering::Delete { force: true } });
+            while self.state.progress(&subscription).expect("memory does not fail").is_some() {
+                self.record(Event::Advance { subscription });
+            }
+        }
         for (invocation, _) in self.state.lifecycles().expect("memory does not fail") {
             self.record(Event::Kill { invocation });
         }
@@ -118,7 +144,7 @@ impl World {
 
     // Events
 
-    fn event(&mut self, first: &str, mut words: Words<'_>) -> Event {
+    pub(crate) fn event(&mut self, first: &str, mut words: Words<'_>) -> Event {
         match first {
             "deploy" => Event::Deploy(catalog::deployment(words.word())),
             "invoke" => self.invoke(words),
@@ -326,7 +352,7 @@ impl World {
         id
     }
 
-    fn name(&mut self, id: InvocationId, name: String) {
+    pub(crate) fn name(&mut self, id: InvocationId, name: String) {
         self.ids.insert(name.clone(), id);
         self.names.insert(id, name);
     }
@@ -366,11 +392,13 @@ impl World {
 
     /// Puts names in place of the ids in a text, which would differ in every transcript.
     pub(crate) fn with_names(&self, text: String) -> String {
-        self.names.iter().fold(text, |text, (id, name)| text.replace(&id.to_string(), name))
+        let text = self.names.iter().fold(text, |text, (id, name)| text.replace(&id.to_string(), name));
+        let subscriptions = self.subscriptions.iter();
+        subscriptions.fold(text, |text, (name, id)| text.replace(&id.to_string(), name))
     }
 }
 
-fn seed(name: &str) -> Seed {
+pub(crate) fn seed(name: &str) -> Seed {
     Seed(std::array::from_fn(|at| name.as_bytes().get(at).copied().unwrap_or(0)))
 }
 

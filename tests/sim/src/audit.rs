@@ -5,6 +5,7 @@
 //! answered, what the objects must hold. What the engine did has to agree with it.
 
 mod answers;
+mod records;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,6 +30,8 @@ use crate::models::{self, Promises, Signals, texts};
 use crate::violation::{Checked, Violation, check};
 use crate::watch::{WatchedKv, Write};
 
+pub(crate) use records::Reading;
+use records::Records;
 pub(crate) use rows::speaker;
 use rows::*;
 
@@ -64,6 +67,7 @@ pub(crate) struct Audit {
     nameless: BTreeSet<InvocationId>,
     signals: Signals,
     pub(crate) promises: Promises,
+    pub(crate) records: Records,
     /// The answers of the record at hand.
     answers: BTreeMap<(InvocationId, EntryIndex), Outcome>,
 }
@@ -102,6 +106,7 @@ impl Audit {
             nameless: BTreeSet::new(),
             signals: Signals::default(),
             promises: Promises::default(),
+            records: Records::default(),
             answers: BTreeMap::new(),
         }
     }
@@ -170,6 +175,7 @@ impl Audit {
             self.see(record, write)?;
         }
         self.check_timers(&writes)?;
+        self.records.follow(&self.state, record, &writes, &effects)?;
         self.signals.check(sendings, &self.answers)?;
         if !is_stale && let Event::Commands(it) = &record.event {
             for (index, command) in (it.first.0..).map(EntryIndex).zip(&it.commands) {
@@ -310,7 +316,9 @@ impl Audit {
     fn see_creation(&mut self, record: &Record, id: InvocationId, invocation: Invocation) -> Checked {
         check!(
             "private-is-private",
-            !(matches!(record.event, Event::Invoke(_)) && invocation.policy.private),
+            !(matches!(invocation.caller, Caller::Ingress | Caller::Record(_))
+                && invocation.policy.private
+                && !matches!(record.event, Event::RestartAsNew(_))),
             "{id} ({}) was begun from outside, and is private",
             invocation.target
         );
@@ -324,7 +332,7 @@ impl Audit {
         }
         check!(
             "sends-happen-once",
-            self.is_asked_for(record, id),
+            self.is_asked_for(record, id, &invocation),
             "{id} ({}) began, but record {} does not ask for it",
             invocation.target,
             record.seq.0
@@ -350,8 +358,8 @@ impl Audit {
     }
 
     /// Whether a record asks for this very invocation.
-    fn is_asked_for(&self, record: &Record, id: InvocationId) -> bool {
-        if self.heirs.is_owed(&id) {
+    fn is_asked_for(&self, record: &Record, id: InvocationId, invocation: &Invocation) -> bool {
+        if self.heirs.is_owed(&id) || self.records.is_asked_for(id, invocation) {
             return true;
         }
         match &record.event {
@@ -586,7 +594,7 @@ impl Audit {
                 && match it.caller {
                     Caller::Call { invocation, command } => invocation == *parent && command == index,
                     Caller::Send { invocation } => invocation == *parent,
-                    Caller::Ingress => false,
+                    Caller::Ingress | Caller::Record(_) => false,
                 }
         });
         check!(
@@ -622,7 +630,9 @@ impl Audit {
             Effect::Notify { .. }
             | Effect::StopAttempt(_)
             | Effect::EnterRun { .. }
-            | Effect::Accepted { .. } => {}
+            | Effect::Accepted { .. }
+            | Effect::Advance(_)
+            | Effect::RecordFailed { .. } => {}
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use holiday_core::policy::{Layer, Policies};
 use holiday_core::state::memory::MemoryKv;
 use holiday_core::value::{Failure, Outcome};
 
+use crate::Vocabulary;
 use crate::audit::speaker;
 use crate::dice::Dice;
 use crate::drain;
@@ -15,6 +16,7 @@ use crate::operators;
 use crate::oracle;
 use crate::programs;
 use crate::requests::Request;
+use crate::subscriptions::Subscriptions;
 use crate::violation::Checked;
 
 /// A seeded run.
@@ -28,6 +30,7 @@ pub(crate) struct Chaos {
     /// How much goes wrong: no run has every fault often.
     faults: Faults,
     version: u8,
+    subscriptions: Option<Subscriptions>,
 }
 
 /// How often each kind of fault comes, in 10,000 steps.
@@ -58,7 +61,7 @@ impl Faults {
 }
 
 impl Chaos {
-    pub(crate) fn new(seed: u64, is_transcript_wanted: bool) -> Self {
+    pub(crate) fn new(seed: u64, vocabulary: Vocabulary, is_transcript_wanted: bool) -> Self {
         let mut dice = Dice::new(seed);
         let mut host = Host::new(is_transcript_wanted);
         host.world.has_unique_results = true;
@@ -67,8 +70,9 @@ impl Chaos {
         let requests = (0..count).map(|number| Request::draw(&mut dice, number)).collect();
         let steps = 300 + dice.below(2_400);
         let faults = Faults::draw(&mut dice);
-        note!(host, "seed {seed}: {count} requests, {steps} steps, {faults:?}");
-        Chaos { host, dice, requests, begun: 0, steps, faults, version: 1 }
+        let subscriptions = (vocabulary == Vocabulary::All).then(|| Subscriptions::draw(seed));
+        note!(host, "seed {seed}: {count} requests, {steps} steps, {faults:?}, {subscriptions:?}");
+        Chaos { host, dice, requests, begun: 0, steps, faults, version: 1, subscriptions }
     }
 
     /// Runs to the end and gives the final rows.
@@ -78,6 +82,9 @@ impl Chaos {
             match self.dice.chance(8) {
                 true => self.fault()?,
                 false => self.step()?,
+            }
+            if let Some(subscriptions) = &mut self.subscriptions {
+                subscriptions.step(&mut self.host)?;
             }
         }
         note!(self.host, "faults are over");
@@ -313,6 +320,9 @@ impl Chaos {
                 }
                 _ => Event::Wake,
             });
+        }
+        if let Some(subscriptions) = &mut self.subscriptions {
+            events.extend(subscriptions.foreign(&self.host)?);
         }
         self.host.append_foreign(events)
     }

@@ -17,6 +17,7 @@ use crate::host::{Host, note};
 use crate::oracle;
 use crate::requests::Request;
 use crate::storms;
+use crate::subscriptions;
 use crate::violation::{Checked, Violation};
 
 /// Turns after which a host that is still busy is said never to come to rest.
@@ -45,6 +46,11 @@ pub(crate) fn to_the_end(host: &mut Host) -> Checked {
         to_rest(host, PATIENCE_MS)?;
     }
     oracle::at_end(host)?;
+    // A crash may lose the order once.
+    for _ in 0..2 {
+        subscriptions::delete_all(host)?;
+        to_rest(host, PATIENCE_MS)?;
+    }
     host.now = host.now.plus_millis(LONG_AFTER_MS);
     to_rest(host, LONG_AFTER_MS)?;
     run_promised_workflows(host)?;
@@ -122,13 +128,14 @@ pub(crate) fn turn(host: &mut Host, until: Timestamp) -> Checked<bool> {
         advance(host, attempt, false, 0)?;
     } else if !host.is_durable() {
         host.sync(usize::MAX)?;
+    } else if subscriptions::turn(host)? {
     } else if let Some(attempt) = find(host, |host, attempt| host.instances[attempt].waits_on().is_some()) {
         host.suspend(attempt)?;
     } else if let Some(due) = engine::next_wakeup(&host.state)?.filter(|due| *due <= until) {
         host.now = host.now.max(due);
         host.append(Event::Wake)?;
     } else {
-        return help(host);
+        return Ok(help(host)? || subscriptions::help(host)?);
     }
     Ok(true)
 }

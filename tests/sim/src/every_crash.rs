@@ -3,14 +3,17 @@
 //! Wherever the crash comes, the end is the one without it: the same outcomes, the same objects, the same
 //! world outside.
 
+mod records;
+
 use std::collections::BTreeMap;
 
 use holiday_core::event::Event;
 use holiday_core::id::InvocationId;
 use holiday_core::state::key::Family;
 use holiday_core::target::Target;
-use holiday_core::value::Outcome;
+use holiday_core::value::{Outcome, Payload};
 
+use crate::audit::Reading;
 use crate::dice::Dice;
 use crate::drain;
 use crate::guest::random_name;
@@ -30,6 +33,7 @@ pub struct Scenario {
     pub name: String,
     requests: Vec<Request>,
     help: Vec<Help>,
+    topic: Option<records::Topic>,
 }
 
 /// What an operator does about an invocation that keeps others from their key.
@@ -78,12 +82,13 @@ pub fn scenarios() -> Vec<Scenario> {
     let requests =
         vec![run, approvals("watch", "first"), approvals("approve", "second"), approvals("approve", "first")];
     scenarios.push(Scenario::new("approvals", requests));
+    scenarios.extend(records::scenarios());
     scenarios
 }
 
 impl Scenario {
     fn new(name: impl Into<String>, requests: Vec<Request>) -> Self {
-        Scenario { name: name.into(), requests, help: Vec::new() }
+        Scenario { name: name.into(), requests, help: Vec::new(), topic: None }
     }
 }
 
@@ -94,6 +99,8 @@ struct End {
     answers: Vec<Option<Outcome>>,
     objects: BTreeMap<String, String>,
     bookings: BTreeMap<String, Booking>,
+    /// The records of each key, in the order in which they were handled.
+    records: BTreeMap<Option<Payload>, Vec<(Reading, u32)>>,
 }
 
 /// Which crash changed something; no moment: the run without one has failed.
@@ -149,7 +156,10 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
         host.deploy(programs::deployment(1, host.now))?;
         host.sync(usize::MAX)?;
     }
-    let mut help = scenario.help.iter();
+    if let Some(topic) = &scenario.topic {
+        topic.begin(host)?;
+    }
+    let (mut help, mut steps) = (scenario.help.iter(), 0);
     for _ in 0..ROUNDS_MAX {
         let mut all_answered = true;
         for request in &mut requests {
@@ -167,7 +177,10 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
             continue;
         }
         if all_answered {
-            break;
+            match &scenario.topic {
+                Some(topic) if topic.step(host, &mut steps)? => continue,
+                Some(_) | None => break,
+            }
         }
         if let Some(invocation) = accepted(host, &requests[0]).filter(|_| is_waiting(host, &requests))
             && let Some(help) = help.next()
@@ -187,8 +200,9 @@ fn play(host: &mut Host, scenario: &Scenario) -> Checked<End> {
         .map(|(key, value)| (key.escape_ascii().to_string(), String::from_utf8_lossy(value).into_owned()))
         .collect();
     let bookings = host.world.bookings.iter().map(|(what, (_, it))| (what.clone(), *it)).collect();
+    let records = host.audit.records.handled();
     drain::to_the_end(host)?;
-    Ok(End { answers, objects, bookings })
+    Ok(End { answers, objects, bookings, records })
 }
 
 /// Whether all were accepted and somebody has no answer.

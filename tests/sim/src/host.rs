@@ -14,14 +14,17 @@ use holiday_core::deployment::Deployment;
 use holiday_core::effect::Effect;
 use holiday_core::engine;
 use holiday_core::event::{Event, Record};
-use holiday_core::id::{AttemptId, EntryIndex, InvocationId, Seq};
+use holiday_core::id::{AttemptId, EntryIndex, InvocationId, Seq, SubscriptionId};
+use holiday_core::invocation::Caller;
 use holiday_core::journal::Command;
 use holiday_core::state::State;
 use holiday_core::state::memory::MemoryKv;
+use holiday_core::subscription::SubscriptionStatus;
 use holiday_core::time::Timestamp;
 
 use crate::audit::Audit;
 use crate::instance::{Instance, Turn};
+use crate::reader::Readers;
 use crate::storms::Storm;
 use crate::transcript::{self, Transcript};
 use crate::violation::{Checked, Violation, check};
@@ -65,6 +68,9 @@ pub(crate) struct Host {
     pub(crate) stops: Vec<AttemptId>,
     pub(crate) instances: BTreeMap<AttemptId, Instance>,
     pub(crate) letters: BTreeMap<AttemptId, VecDeque<Letter>>,
+    /// The subscriptions that have more to do.
+    pub(crate) advancing: VecDeque<SubscriptionId>,
+    pub(crate) readers: Readers,
     pub(crate) world: World,
     pub(crate) audit: Audit,
     pub(crate) now: Timestamp,
@@ -111,6 +117,8 @@ impl Host {
             stops: Vec::new(),
             instances: BTreeMap::new(),
             letters: BTreeMap::new(),
+            advancing: VecDeque::new(),
+            readers: Readers::default(),
             world: World::default(),
             audit: Audit::new(),
             now: Timestamp::from_millis(1_000),
@@ -178,13 +186,13 @@ impl Host {
             }
             self.let_out(cause, effect)?;
         }
-        Ok(())
+        self.check_advancing()
     }
 
     /// Names the invocations that a record began, for the transcript.
     fn christen(&mut self, record: &Record) -> Checked {
         match &record.event {
-            Event::Invoke(it) => self.transcript.christen(it.id, &it.target),
+            Event::Invoke(it) => drop(self.transcript.christen(it.id, &it.target)),
             Event::RestartAsNew(it) => {
                 if let Some(invocation) = self.state.invocation(&it.id)? {
                     self.transcript.christen(it.id, &invocation.target);
@@ -201,7 +209,23 @@ impl Host {
                     self.transcript.christen(caller.child_id(it.attempt.invocation, index, target), target);
                 }
             }
-            _ => {}
+            _ => self.christen_records()?,
+        }
+        Ok(())
+    }
+
+    /// Names the invocations that records have become.
+    fn christen_records(&mut self) -> Checked {
+        if !self.transcript.is_wanted {
+            return Ok(());
+        }
+        for (id, _) in self.state.lifecycles()? {
+            let Some(invocation) = self.state.invocation(&id)? else { continue };
+            if let Caller::Record(origin) = &invocation.caller
+                && self.transcript.christen(id, &invocation.target)
+            {
+                note!(self, "    record {} becomes {id}", transcript::record(origin));
+            }
         }
         Ok(())
     }
@@ -247,6 +271,9 @@ impl Host {
                 );
                 self.world.accept(submitted, invocation)?;
             }
+            Effect::Advance(id) if self.advancing.contains(&id) => {}
+            Effect::Advance(id) => self.advancing.push_back(id),
+            Effect::RecordFailed { .. } => {}
             // One that was registered again is kept.
             Effect::FreeDeployment(id) => {
                 if self.state.deployment(&id)?.is_none() {
@@ -264,6 +291,14 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// A subscription that has more to do takes another step; false if none has.
+    pub(crate) fn advance_subscription(&mut self, index: usize) -> Checked<bool> {
+        match self.advancing.remove(index) {
+            Some(subscription) => self.append(Event::Advance { subscription }).map(|()| true),
+            None => Ok(false),
+        }
     }
 
     /// A caller asks for the outcome of an invocation; the state may be ahead of what is durable.
@@ -292,6 +327,7 @@ impl Host {
         for record in self.tail.drain(..count.min(self.tail.len())).collect::<Vec<_>>() {
             self.durable = record.seq;
             self.audit.follow(&record)?;
+            self.audit.records.check_none_lost(&self.world.broker)?;
             self.log.push(record);
         }
         note!(self, "synced");
@@ -345,6 +381,7 @@ impl Host {
             let record = Record { seq, at: self.now, event };
             note!(self, "another host records {}: {}", seq.0, transcript::event(&record.event));
             self.audit.follow(&record)?;
+            self.audit.records.check_none_lost(&self.world.broker)?;
             self.foreign.push(record);
         }
         Ok(())
@@ -383,6 +420,8 @@ impl Host {
             self.letters_of_the_dead.extend(letters.into_values().flatten().map(|letter| letter.event));
         }
         self.released.clear();
+        self.advancing.clear();
+        self.readers.crash(self.repeats);
         self.log.append(&mut self.foreign);
         self.state = State::new(self.checkpoint.clone());
         for record in &self.log {
@@ -398,6 +437,24 @@ impl Host {
         for effect in engine::recover(&self.state)? {
             note!(self, "    recovered: {}", transcript::effect(&effect));
             self.let_out(self.durable, effect)?;
+        }
+        self.check_advancing()
+    }
+
+    /// A subscription that has more to do is about to take another step.
+    fn check_advancing(&self) -> Checked {
+        for (id, _) in self.state.subscriptions()? {
+            let progress = self.state.progress(&id)?.expect("stored with the subscription");
+            let has_more_to_do = match progress.status {
+                SubscriptionStatus::Active => progress.stalled > 0,
+                SubscriptionStatus::Paused(_) => false,
+                SubscriptionStatus::Deleting => true,
+            };
+            check!(
+                "lanes-do-not-stall",
+                !has_more_to_do || self.advancing.contains(&id),
+                "{id} has more to do, and no step is asked for: {progress:?}"
+            );
         }
         Ok(())
     }

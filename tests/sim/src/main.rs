@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Parser, Subcommand};
-use holiday_sim::{every_crash, storms};
+use holiday_sim::{Vocabulary, every_crash, storms};
 
 /// The seeded simulation of the core of holiday-host.
 #[derive(Debug, Parser)]
@@ -30,6 +30,9 @@ struct What {
     /// Run this seed only.
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
+    /// Leave subscriptions out, as seeds of before had none.
+    #[arg(long)]
+    calls: bool,
     /// Run so many seeds.
     #[arg(long)]
     seeds: Option<u64>,
@@ -51,18 +54,21 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     // A panic is reported as a failed check, with its message.
     std::panic::set_hook(Box::new(|_| {}));
+    let vocabulary = if cli.what.calls { Vocabulary::Calls } else { Vocabulary::All };
     let holds = match (cli.command, &cli.what) {
         (Some(Command::Meta { seed }), _) => meta(seed),
-        (None, What { seed: Some(seed), transcript, .. }) => one(*seed, *transcript),
+        (None, What { seed: Some(seed), transcript, .. }) => one(*seed, vocabulary, *transcript),
         (None, What { every_crash: true, seeds: None, .. }) => crashes(),
-        (None, What { every_crash: true, seeds: Some(count), from, .. }) => crashes() && many(*from, *count),
-        (None, What { seeds, from, .. }) => many(*from, seeds.unwrap_or(SEEDS)),
+        (None, What { every_crash: true, seeds: Some(count), from, .. }) => {
+            crashes() && many(*from, *count, vocabulary)
+        }
+        (None, What { seeds, from, .. }) => many(*from, seeds.unwrap_or(SEEDS), vocabulary),
     };
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn one(seed: u64, is_transcript_wanted: bool) -> bool {
-    let run = holiday_sim::seed(seed, true);
+fn one(seed: u64, vocabulary: Vocabulary, is_transcript_wanted: bool) -> bool {
+    let run = holiday_sim::seed(seed, vocabulary, true);
     if is_transcript_wanted || run.result.is_err() {
         run.transcript.iter().for_each(|line| println!("{line}"));
     }
@@ -73,11 +79,11 @@ fn one(seed: u64, is_transcript_wanted: bool) -> bool {
     run.result.is_ok()
 }
 
-fn many(from: u64, count: u64) -> bool {
+fn many(from: u64, count: u64, vocabulary: Vocabulary) -> bool {
     let began = Instant::now();
-    let summary = holiday_sim::seeds(from..from + count);
+    let summary = holiday_sim::seeds((from..from + count).map(|seed| (seed, vocabulary)));
     if let Some((seed, _)) = summary.failed.first() {
-        one(*seed, true);
+        one(*seed, vocabulary, true);
         println!();
     }
     for (seed, violation) in &summary.failed {

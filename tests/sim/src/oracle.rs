@@ -15,6 +15,7 @@ use crate::world::Booking;
 
 /// Faults are over, and only operators can change anything: what has not ended waits for one.
 pub(crate) fn at_rest(host: &Host) -> Checked {
+    topics_are_read(host)?;
     let lifecycles: BTreeMap<_, _> = host.state.lifecycles()?.into_iter().collect();
     for (id, lifecycle) in &lifecycles {
         check!(
@@ -44,6 +45,31 @@ pub(crate) fn at_rest(host: &Host) -> Checked {
             has_ended || is_paused || host.audit.ended.contains_key(owner),
             "{id} is {booking:?} but its invocation {owner} is gone"
         );
+    }
+    Ok(())
+}
+
+/// Subscriptions have read their topics to the end, and what waits in them waits for something.
+fn topics_are_read(host: &Host) -> Checked {
+    let stalled = host.audit.records.stalled();
+    check!("lanes-do-not-stall", stalled.is_empty(), "{stalled:?} could be handled, and nothing happens");
+    host.audit.records.check_none_skipped(&host.world.broker)?;
+    for (id, subscription) in host.state.subscriptions()? {
+        let topic = &subscription.source.topic;
+        let progress = host.state.progress(&id)?.expect("stored with the subscription");
+        check!("topics-are-read", progress.is_active(), "{id} is {:?} at the end", progress.status);
+        for (partition, position) in host.state.positions(&id)? {
+            let log = host.world.broker.topic(topic).and_then(|topic| topic.log(partition));
+            let unread = log.and_then(|log| log.from(position.next).next());
+            check!(
+                "topics-are-read",
+                unread.is_none() && position.halted.is_none(),
+                "{id} is at {position:?} of partition {partition}, and has not read {unread:?}"
+            );
+        }
+        let reading: Vec<_> =
+            host.state.key_seeks(&id)?.into_iter().filter(|(_, it)| it.is_reading()).collect();
+        check!("topics-are-read", reading.is_empty(), "{id} has not read on for {reading:?}");
     }
     Ok(())
 }
@@ -100,6 +126,10 @@ pub(crate) fn at_end(host: &Host) -> Checked {
         let is_left = is_of_the_live.iter().any(|family| key[0] == *family as u8);
         check!("no-row-leaks", !is_left, "row {}:{} is left of nobody", key[0], key[1..].escape_ascii());
     }
+    topics_are_read(host)?;
+    if let Some((id, unfinished)) = host.audit.records.unfinished().next() {
+        check!("no-record-is-lost", false, "{id} has records that have come to no end: {unfinished}");
+    }
     objects(host)?;
     sagas(host)?;
     trips(host)
@@ -126,6 +156,10 @@ fn sagas(host: &Host) -> Checked {
         };
         // What was never booked, and undone by somebody who was asked to.
         if host.audit.created.get(owner).is_some_and(|it| it.target.service == "post") {
+            continue;
+        }
+        // Whoever was restarted from one that has succeeded takes back what that had booked, if it fails.
+        if what.split_once('-').is_some_and(|(name, _)| host.audit.heirs.has_name(name)) {
             continue;
         }
         let expected = match returned {
@@ -161,7 +195,7 @@ fn trips(host: &Host) -> Checked {
     for (id, invocation) in host.audit.created.iter().filter(|(_, it)| it.target.service == "trips") {
         let Some(returned) = host.audit.ended.get(id).and_then(|it| it.returned.as_ref()) else { continue };
         let Some(trip) = trip_of(host, id) else { continue };
-        if was_meddled_with(host, &trip) {
+        if was_meddled_with(host, &trip) || was_begun_again(host, &trip) {
             continue;
         }
         for service in ["flights", "cars", "payments"] {
@@ -191,6 +225,12 @@ fn was_meddled_with(host: &Host, trip: &str) -> bool {
             host.audit.ended.get(id).is_some_and(|ended| ended.returned.is_none() && ended.was_killed);
         is_part && (was_stopped || host.audit.heirs.is_heir(id))
     })
+}
+
+/// Whether another trip has this name, too: the first was purged, and its caller has asked again.
+fn was_begun_again(host: &Host, trip: &str) -> bool {
+    let trips = host.audit.created.iter().filter(|(_, it)| it.target.service == "trips");
+    trips.filter(|(id, _)| trip_of(host, id).as_deref() == Some(trip)).count() > 1
 }
 
 fn trip_of(host: &Host, id: &InvocationId) -> Option<String> {

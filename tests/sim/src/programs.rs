@@ -12,7 +12,7 @@ mod story;
 use std::future::Future;
 use std::pin::Pin;
 
-use holiday_core::deployment::{Deployment, Handler, HandlerMode, Service, ServiceKind};
+use holiday_core::deployment::{Deployment, Handler, HandlerMode, Media, Service, ServiceKind};
 use holiday_core::id::{DeploymentId, Digest};
 use holiday_core::policy::{Options, RetryOptions};
 use holiday_core::retry::{Exhausted, RetryPolicy};
@@ -117,7 +117,7 @@ fn service(name: &str, kind: ServiceKind, handlers: &[(&str, HandlerMode)]) -> S
         .map(|(name, mode)| Handler {
             name: (*name).to_owned(),
             mode: *mode,
-            input: None,
+            input: Some(Media { content_type: "text/plain".to_owned(), schema: None }),
             output: None,
             documentation: None,
             options: Options { retry: few_retries(), ..Options::default() },

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use holiday_core::effect::Effect;
-use holiday_core::event::Event;
+use holiday_core::event::{Event, Take};
 use holiday_core::id::{AttemptId, EntryIndex, InvocationId};
 use holiday_core::journal::Notification;
+use holiday_core::subscription::{RecordOrigin, Subscription};
 use holiday_core::target::Target;
 use holiday_core::value::Outcome;
 
@@ -22,12 +23,13 @@ impl Transcript {
         Transcript { is_wanted, ..Transcript::default() }
     }
 
-    /// Gives an invocation the name it has from now on.
-    pub(crate) fn christen(&mut self, id: InvocationId, target: &Target) {
-        if self.is_wanted {
-            let name = format!("i{}:{target}", self.names.len() + 1);
-            self.names.entry(id).or_insert(name);
+    /// Gives an invocation the name it has from now on; false if it has one.
+    pub(crate) fn christen(&mut self, id: InvocationId, target: &Target) -> bool {
+        let is_new = self.is_wanted && !self.names.contains_key(&id);
+        if is_new {
+            self.names.insert(id, format!("i{}:{target}", self.names.len() + 1));
         }
+        is_new
     }
 
     /// Adds a line, with its ids replaced by names.
@@ -91,6 +93,22 @@ pub(crate) fn event(event: &Event) -> String {
         Event::ReplaceState(it) => format!("replace the state of {}/{}", it.service, it.key),
         Event::Remove { deployment, force } => format!("remove {deployment} by force {force}"),
         Event::Wake => "wake".to_owned(),
+        Event::Subscribe(it) => {
+            let Subscription { source, sink, options, .. } = &it.subscription;
+            let policies = (options.on_failure, options.order_on_failure);
+            format!("subscribe {} {source} {sink} {policies:?}", it.id)
+        }
+        Event::Steer { subscription, steering } => format!("steer {subscription}: {steering:?}"),
+        Event::Assign(it) => format!("assign {}: {:?}", it.subscription, it.positions),
+        Event::Take(it) => take(it),
+        Event::Halt { subscription, partition, halt, .. } => {
+            format!("halt {subscription} {partition}: {halt:?}")
+        }
+        Event::RetryParked { subscription, number, value } => {
+            format!("retry {number} of {subscription}: {value:?}")
+        }
+        Event::DiscardParked { subscription, number } => format!("discard {number} of {subscription}"),
+        Event::Advance { subscription } => format!("advance {subscription}"),
     }
 }
 
@@ -108,7 +126,31 @@ pub(crate) fn effect(effect: &Effect) -> String {
         }
         Effect::FreeDeployment(id) => format!("free {id}"),
         Effect::Answer { invocation, outcome } => format!("answer {invocation}: {}", text(outcome)),
+        Effect::Advance(id) => format!("advance {id}"),
+        Effect::RecordFailed { origin, parked, failure } => {
+            format!("record {} failed, parked as {parked:?}: {failure}", record(origin))
+        }
     }
+}
+
+fn take(it: &Take) -> String {
+    let of_key = it.of_key.as_ref().map(|key| format!(" of key {key:?}")).unwrap_or_default();
+    let records: Vec<_> =
+        it.records.iter().map(|it| format!("{} {:?} {:?}", it.offset, it.key, it.value)).collect();
+    format!(
+        "take {} {}{of_key} in generation {} from {}: {} up to {}",
+        it.subscription,
+        it.partition,
+        it.generation,
+        it.from,
+        records.join(", "),
+        it.next
+    )
+}
+
+/// Says which record it is: partition, offset, generation and failures.
+pub(crate) fn record(origin: &RecordOrigin) -> String {
+    format!("{}:{}@{}~{}", origin.partition, origin.offset, origin.generation, origin.failures)
 }
 
 fn permit(attempt: AttemptId, run: EntryIndex) -> String {

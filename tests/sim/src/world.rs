@@ -8,6 +8,7 @@ use holiday_core::attempt::RunOutcome;
 use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, EntryIndex, InvocationId};
 use holiday_core::value::{Failure, Outcome, Payload};
 
+use crate::topics::Broker;
 use crate::violation::{Checked, check};
 
 /// What a closure does.
@@ -61,6 +62,7 @@ pub(crate) struct World {
     /// The order in which bookings were undone first, and by whom.
     pub(crate) undone: Vec<(InvocationId, String)>,
     pub(crate) published: Vec<AwakeableId>,
+    pub(crate) broker: Broker,
     /// The components that are on disk.
     pub(crate) components: BTreeSet<DeploymentId>,
     /// The longest sequence of observations that anything outside depends on.

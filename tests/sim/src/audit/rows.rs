@@ -37,7 +37,15 @@ pub(crate) fn speaker(event: &Event) -> Option<AttemptId> {
         | Event::RestartAsNew(_)
         | Event::ReplaceState(_)
         | Event::Remove { .. }
-        | Event::Wake => None,
+        | Event::Wake
+        | Event::Subscribe(_)
+        | Event::Steer { .. }
+        | Event::Assign(_)
+        | Event::Take(_)
+        | Event::Halt { .. }
+        | Event::RetryParked { .. }
+        | Event::DiscardParked { .. }
+        | Event::Advance { .. } => None,
     }
 }
 
@@ -64,7 +72,15 @@ pub(super) fn subject(event: &Event) -> Option<&InvocationId> {
         | Event::CompleteAwakeable { .. }
         | Event::ReplaceState(_)
         | Event::Remove { .. }
-        | Event::Wake => None,
+        | Event::Wake
+        | Event::Subscribe(_)
+        | Event::Steer { .. }
+        | Event::Assign(_)
+        | Event::Take(_)
+        | Event::Halt { .. }
+        | Event::RetryParked { .. }
+        | Event::DiscardParked { .. }
+        | Event::Advance { .. } => None,
     }
 }
 

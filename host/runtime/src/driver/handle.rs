@@ -9,11 +9,14 @@ use holiday_core::attempt::{News, Start};
 use holiday_core::deployment::{Deployment, Revision, Route};
 use holiday_core::engine::{self, Refusal};
 use holiday_core::error::ErrorCode;
-use holiday_core::event::{Configure, Event, Invoke, ReplaceState, RestartAsNew};
-use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, InvocationId};
+use holiday_core::event::{
+    Assign, Configure, Event, Invoke, ReplaceState, RestartAsNew, Steering, Subscribe, Take,
+};
+use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, InvocationId, SubscriptionId};
 use holiday_core::state::{State, StoreError};
+use holiday_core::subscription::{Halt, Offset, Partition, Verdict};
 use holiday_core::value::Outcome;
-use tokio::sync::{mpsc as async_mpsc, oneshot};
+use tokio::sync::{Notify, mpsc as async_mpsc, oneshot};
 
 use super::watched::Watched;
 use super::writer::Release;
@@ -80,6 +83,19 @@ pub struct Accepted {
     pub previously: bool,
 }
 
+/// How far the records of a partition, or of one key in it, are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Records before it are taken.
+    pub next: Offset,
+    /// Another one than that of the reader means that an operator sought.
+    pub generation: u32,
+    /// The partition cannot be read on; see its position.
+    pub is_halted: bool,
+    /// The subscription is neither paused nor deleted.
+    pub is_active: bool,
+}
+
 /// How much of a journal somebody has seen. It only grows, so one of the same length is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JournalLength {
@@ -140,6 +156,11 @@ pub(super) enum Request {
         generation: u64,
         events: Vec<Event>,
     },
+    /// Record what was read from a topic, and say how far it was taken when that is durable.
+    Take {
+        take: Box<Take>,
+        taken: oneshot::Sender<Option<Taken>>,
+    },
     Query(Query),
     /// The checkpoint that was under way has ended.
     Checkpointed,
@@ -155,6 +176,8 @@ pub(super) struct Shared {
     pub(super) catalog: RwLock<Arc<Catalog>>,
     /// More attempts want to run than may.
     pub(super) is_crowded: AtomicBool,
+    /// An operator has changed the subscriptions.
+    pub(super) subscriptions: Notify,
 }
 
 #[derive(Clone)]
@@ -312,6 +335,65 @@ impl Handle {
     /// Takes a deployment away; see [`Event::Remove`].
     pub async fn remove_deployment(&self, deployment: DeploymentId, force: bool) -> Result<(), HandleError> {
         self.operate(Event::Remove { deployment, force }).await
+    }
+
+    /// Creates a subscription.
+    pub async fn subscribe(&self, subscribe: Subscribe) -> Result<(), HandleError> {
+        self.operate(Event::Subscribe(subscribe)).await
+    }
+
+    /// Changes a subscription as an operator asks.
+    pub async fn steer(&self, subscription: SubscriptionId, steering: Steering) -> Result<(), HandleError> {
+        self.operate(Event::Steer { subscription, steering }).await
+    }
+
+    /// Handles a parked record again; `value` is its value, held against the handler as it is now.
+    pub async fn retry_parked(
+        &self,
+        subscription: SubscriptionId,
+        number: u64,
+        value: Verdict,
+    ) -> Result<(), HandleError> {
+        self.operate(Event::RetryParked { subscription, number, value }).await
+    }
+
+    /// Drops a parked record.
+    pub async fn discard_parked(&self, subscription: SubscriptionId, number: u64) -> Result<(), HandleError> {
+        self.operate(Event::DiscardParked { subscription, number }).await
+    }
+
+    /// Gives positions to partitions that have none.
+    pub async fn assign(&self, assign: Assign) -> Result<(), HandleError> {
+        self.operate(Event::Assign(assign)).await
+    }
+
+    /// Records that a partition cannot be read from its position.
+    pub async fn halt(
+        &self,
+        subscription: SubscriptionId,
+        partition: Partition,
+        generation: u32,
+        halt: Halt,
+    ) -> Result<(), HandleError> {
+        self.operate(Event::Halt { subscription, partition, generation, halt }).await
+    }
+
+    /// Takes records of a topic. Returns how far they are taken when that is durable; `None` if the subscription does
+    /// not read the partition any more.
+    ///
+    /// The request is sent before this returns, so requests arrive in the order of calls.
+    pub fn take(&self, take: Take) -> impl Future<Output = Result<Option<Taken>, HandleError>> + use<> {
+        let (taken, reply) = oneshot::channel();
+        let sent = self.request(Request::Take { take: Box::new(take), taken });
+        async move {
+            sent?;
+            reply.await.map_err(|_| HandleError::Stopped)
+        }
+    }
+
+    /// Waits until an operator changes subscriptions.
+    pub async fn subscriptions_changed(&self) {
+        self.shared.subscriptions.notified().await;
     }
 
     /// Reads the state between two records. What it has seen is durable when this returns.

@@ -31,6 +31,7 @@ mod traces;
 mod watched;
 mod writer;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -39,9 +40,10 @@ use std::time::Duration;
 
 use holiday_core::effect::Effect;
 use holiday_core::engine::{self, Refusal};
-use holiday_core::event::{Event, Invoke, Record};
-use holiday_core::id::{AttemptId, InvocationId, Seq};
+use holiday_core::event::{Event, Invoke, Record, Take};
+use holiday_core::id::{AttemptId, InvocationId, Seq, SubscriptionId};
 use holiday_core::state::{State, StoreError};
+use holiday_core::subscription::LaneId;
 use holiday_core::time::Timestamp;
 use holiday_core::value::Outcome;
 use tokio::sync::oneshot;
@@ -53,7 +55,7 @@ use crate::store::{ACTIVE_BYTES_MAX, Overlay};
 use crate::telemetry::Tracer;
 use attempts::Attempts;
 use checkpoint::{Checkpointer, Finished};
-pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker, JournalLength};
+pub use handle::{Accepted, Catalog, Handle, HandleError, HostState, Invoker, JournalLength, Taken};
 use handle::{Reply, Request, Shared};
 use observer::Observer;
 pub use rehearsal::{Rehearsal, RehearsalError};
@@ -147,6 +149,7 @@ pub fn start<L: Log + 'static>(
         releases: Vec::new(),
         replies: Replies::default(),
         attempts: Attempts::new(config.running_attempts_max),
+        advancing: VecDeque::new(),
         invoker,
         writer: None,
         checkpointer: Checkpointer::default(),
@@ -177,6 +180,8 @@ struct Driver<L> {
     releases: Vec<Release>,
     replies: Replies,
     attempts: Attempts,
+    /// Subscriptions that have more to do, each once.
+    advancing: VecDeque<SubscriptionId>,
     invoker: Arc<dyn Invoker>,
     writer: Option<Writer<L>>,
     checkpointer: Checkpointer,
@@ -229,6 +234,7 @@ impl<L: Log + 'static> Driver<L> {
                 }
             }
             self.fire_timers()?;
+            self.advance_subscriptions()?;
             self.start_ready_attempts()?;
             self.hand_over();
             self.checkpoint_if_due()?;
@@ -243,7 +249,10 @@ impl<L: Log + 'static> Driver<L> {
 
     /// Waits for a request, or until a timer is due.
     fn next_request(&self, requests: &Receiver<Request>) -> Result<Option<Request>, DriverError> {
-        let nap = nap(engine::next_wakeup(&self.state)?, clock::now());
+        let nap = match self.advancing.is_empty() {
+            true => nap(engine::next_wakeup(&self.state)?, clock::now()),
+            false => Duration::ZERO,
+        };
         match requests.recv_timeout(nap) {
             Ok(request) => Ok(Some(request)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
@@ -273,6 +282,7 @@ impl<L: Log + 'static> Driver<L> {
                     self.attempt(attempt, events)?;
                 }
             }
+            Request::Take { take, taken } => self.take_records(*take, taken)?,
             Request::Query(query) => self.releases.push(query(&self.state)),
             Request::Checkpointed => self.checkpointed()?,
             Request::LogStopped(error) => self.log_stopped(error)?,
@@ -302,6 +312,31 @@ impl<L: Log + 'static> Driver<L> {
                 self.record(event)?;
             }
         }
+        Ok(())
+    }
+
+    /// Takes records of a topic, and says how far when that is durable.
+    fn take_records(&mut self, take: Take, taken: oneshot::Sender<Option<Taken>>) -> Result<(), DriverError> {
+        let (subscription, partition) = (take.subscription, take.partition);
+        let lane = take.of_key.as_ref().map(|key| LaneId::of(key));
+        self.record(Event::Take(take))?;
+        let position = match lane {
+            None => {
+                let position = self.state.position(&subscription, partition)?;
+                position.map(|it| (it.next, it.generation, it.halted.is_some()))
+            }
+            Some(lane) => {
+                let seek = self.state.key_seek(&subscription, partition, &lane)?;
+                seek.map(|it| (it.next, it.generation, false))
+            }
+        };
+        let is_active = self.state.progress(&subscription)?.is_some_and(|it| it.is_active());
+        let answer =
+            position.map(|(next, generation, is_halted)| Taken { next, generation, is_halted, is_active });
+        self.releases.push(Box::new(move || {
+            // A reader that is gone asks the state when it comes back.
+            let _ = taken.send(answer);
+        }));
         Ok(())
     }
 
@@ -340,9 +375,13 @@ impl<L: Log + 'static> Driver<L> {
         if admission.is_ok() {
             let changes_catalog =
                 matches!(event, Event::Deploy(_) | Event::Configure(_) | Event::Remove { .. });
+            let changes_subscriptions = matches!(event, Event::Subscribe(_) | Event::Steer { .. });
             self.record(event)?;
             if changes_catalog {
                 self.publish_catalog()?;
+            }
+            if changes_subscriptions {
+                self.handle.shared.subscriptions.notify_waiters();
             }
         }
         Ok(admission)
@@ -391,6 +430,13 @@ impl<L: Log + 'static> Driver<L> {
                     let invoker = Arc::clone(&self.invoker);
                     self.releases.push(Box::new(move || invoker.free(deployment)));
                 }
+                Effect::Advance(subscription) => {
+                    if !self.advancing.contains(&subscription) {
+                        self.advancing.push_back(subscription);
+                    }
+                }
+                // The observer has seen it.
+                Effect::RecordFailed { .. } => {}
                 Effect::Answer { invocation, outcome } => {
                     self.releases.extend(self.replies.answer(invocation, &outcome));
                 }
@@ -406,6 +452,18 @@ impl<L: Log + 'static> Driver<L> {
         {
             self.metrics.timer_lag.observe(seconds_since(due));
             self.record(Event::Wake)?;
+        }
+        Ok(())
+    }
+
+    /// Takes one more step for each subscription that has more to do, between requests of others.
+    fn advance_subscriptions(&mut self) -> Result<(), DriverError> {
+        for _ in 0..self.advancing.len() {
+            if !self.has_room() {
+                break;
+            }
+            let Some(subscription) = self.advancing.pop_front() else { break };
+            self.record(Event::Advance { subscription })?;
         }
         Ok(())
     }
@@ -510,6 +568,7 @@ impl<L: Log + 'static> Driver<L> {
         self.observer.clear();
         self.replies = Replies::default();
         self.attempts.clear();
+        self.advancing.clear();
         self.finish_checkpoint()?;
         self.state.kv_mut().rows_mut().revert()?;
         self.state.reset_timer_floor();

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use holiday_core::id::InvocationId;
+use holiday_core::subscription::RecordOrigin;
 use holiday_core::target::Target;
 use holiday_core::time::Timestamp;
 use holiday_core::value::Failure;
 use opentelemetry::trace::{SpanKind, Status};
+use tracing::warn;
 
 use crate::chronicle::{self, Subject};
 use crate::metrics::Metrics;
@@ -48,9 +50,46 @@ impl About {
     }
 }
 
+/// Something to tell when its record is durable.
+#[derive(Debug)]
+pub(super) enum Notice {
+    Invocation(InvocationNotice),
+    /// A record of a topic failed.
+    Record(RecordNotice),
+}
+
+impl Notice {
+    pub(super) fn tell(&self, metrics: &Metrics, tracer: &Tracer) {
+        match self {
+            Notice::Invocation(it) => it.tell(metrics, tracer),
+            Notice::Record(it) => it.tell(),
+        }
+    }
+}
+
+/// A record of a topic that failed.
+#[derive(Debug)]
+pub(super) struct RecordNotice {
+    pub(super) origin: RecordOrigin,
+    /// Its number, if it is parked.
+    pub(super) parked: Option<u64>,
+    pub(super) error: String,
+}
+
+impl RecordNotice {
+    fn tell(&self) {
+        let RecordOrigin { subscription, partition, offset, .. } = self.origin;
+        let error = &self.error;
+        match self.parked {
+            Some(parked) => warn!(%subscription, %partition, %offset, parked, error, "record parked"),
+            None => warn!(%subscription, %partition, %offset, error, "record skipped"),
+        }
+    }
+}
+
 /// Something that has become of an invocation.
 #[derive(Debug)]
-pub(super) struct Notice {
+pub(super) struct InvocationNotice {
     pub(super) about: Arc<About>,
     pub(super) at: Timestamp,
     pub(super) what: What,
@@ -70,9 +109,9 @@ pub(super) enum What {
     Killed,
 }
 
-impl Notice {
+impl InvocationNotice {
     /// Tells it, now that it is durable.
-    pub(super) fn tell(&self, metrics: &Metrics, tracer: &Tracer) {
+    fn tell(&self, metrics: &Metrics, tracer: &Tracer) {
         let subject = self.about.subject();
         if let Some((outcome, error)) = self.what.outcome() {
             metrics.invocation_completed(self.about.service(), outcome);

@@ -18,7 +18,7 @@ use holiday_core::time::Timestamp;
 use holiday_core::value::{Failure, Outcome};
 
 use super::attempts::Attempts;
-use super::notice::{self, About, Notice, What};
+use super::notice::{self, About, InvocationNotice, Notice, RecordNotice, What};
 use super::traces::Traces;
 use super::watched::{Change, Changes, Watched};
 use crate::chronicle;
@@ -69,6 +69,7 @@ impl Observer {
         let changes = state.kv_mut().take_changes();
         let seen = Seen { state, attempts, record, effects, changes: &changes };
         self.look_at_event(&seen)?;
+        self.notices.extend(effects.iter().filter_map(record_failed));
         changes.all.iter().try_for_each(|change| self.look_at_change(&seen, change))
     }
 
@@ -137,7 +138,15 @@ impl Observer {
             | Event::RestartAsNew(_)
             | Event::ReplaceState(_)
             | Event::Remove { .. }
-            | Event::Wake => {}
+            | Event::Wake
+            | Event::Subscribe(_)
+            | Event::Steer { .. }
+            | Event::Assign(_)
+            | Event::Take(_)
+            | Event::Halt { .. }
+            | Event::RetryParked { .. }
+            | Event::DiscardParked { .. }
+            | Event::Advance { .. } => {}
         }
         Ok(())
     }
@@ -188,9 +197,17 @@ impl Observer {
     /// Has something told of an invocation, if it is known at all.
     fn note(&mut self, seen: &Seen<'_>, invocation: &InvocationId, what: What) -> Result<(), StoreError> {
         let about = seen.about(invocation, &self.traces)?;
-        self.notices.extend(about.map(|about| Notice { about, at: seen.record.at, what }));
+        let notice = |about| Notice::Invocation(InvocationNotice { about, at: seen.record.at, what });
+        self.notices.extend(about.map(notice));
         Ok(())
     }
+}
+
+fn record_failed(effect: &Effect) -> Option<Notice> {
+    let Effect::RecordFailed { origin, parked, failure } = effect else { return None };
+    let Failure { code, message } = failure;
+    let error = notice::cut(format!("[{code}] {message}"));
+    Some(Notice::Record(RecordNotice { origin: *origin, parked: *parked, error }))
 }
 
 impl Seen<'_> {

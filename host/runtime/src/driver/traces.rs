@@ -102,10 +102,11 @@ impl Traces {
 #[cfg(test)]
 mod tests {
     use holiday_core::deployment::{HandlerMode, ServiceKind};
-    use holiday_core::id::{EntryIndex, Seed};
+    use holiday_core::id::{EntryIndex, Seed, SubscriptionId};
     use holiday_core::policy::Policy;
     use holiday_core::retry::RetryPolicy;
     use holiday_core::state::memory::MemoryKv;
+    use holiday_core::subscription::{Offset, Partition, RecordOrigin};
     use holiday_core::target::Target;
     use holiday_core::time::Timestamp;
 
@@ -176,6 +177,28 @@ mod tests {
         assert_eq!(first.context.trace, outside.trace);
         assert_eq!((second.context.trace, second.parent), (outside.trace, first.context.span));
         assert_eq!((third.context.trace, third.parent), (outside.trace, second.context.span));
+    }
+
+    #[test]
+    fn a_record_joins_the_trace_of_its_header() {
+        let (traces, mut state) = (Traces::new(Tracer::recording().0), state());
+        let origin = RecordOrigin {
+            subscription: SubscriptionId::from_bytes([1; 16]),
+            partition: Partition(0),
+            offset: Offset(7),
+            timestamp: None,
+            lane: None,
+            generation: 0,
+            failures: 0,
+            parked: None,
+        };
+        for (unique, traceparent) in [(8, Some(PARENT)), (9, None)] {
+            let row = invocation(Caller::Record(origin), traceparent);
+            state.put_invocation(&id(unique), &row).expect("it is stored");
+        }
+        let outside = TraceContext::of_headers([("traceparent", PARENT)]).expect("it is well formed");
+        assert_eq!(of(&traces, &state, 8).context.trace, outside.trace);
+        assert_ne!(of(&traces, &state, 9).context.trace, outside.trace, "it begins a trace");
     }
 
     #[test]

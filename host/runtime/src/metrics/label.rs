@@ -83,6 +83,26 @@ impl Asked {
     }
 }
 
+/// One subscription: there are at most [`holiday_core::limits::SUBSCRIPTIONS_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Subscription {
+    pub(super) subscription: String,
+}
+
+/// The records of a subscription, by their fate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Records {
+    pub(super) subscription: String,
+    pub(super) fate: &'static str,
+}
+
+/// One of the partitions that a subscription shows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Partition {
+    pub(super) subscription: String,
+    pub(super) partition: u32,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Service {
     pub(super) service: Arc<str>,

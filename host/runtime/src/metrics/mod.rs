@@ -9,6 +9,7 @@
 
 mod catalog;
 pub mod label;
+mod subscriptions;
 
 use std::fmt;
 use std::ops::Deref;
@@ -30,6 +31,7 @@ use label::{
     Asked, Build, Completion, Door, DoorStatus, Execution, Failed, Fetch, File, Outcome, Refused, Service,
     Services, Standing, Status, Step,
 };
+pub(crate) use subscriptions::Subscriptions;
 
 /// Where the buckets of batches end, in records.
 const BATCHES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
@@ -70,6 +72,8 @@ pub struct All {
     pub attempts_waiting: Gauge,
     run_steps: Family<Execution, Counter>,
     pub timer_lag: Histogram,
+
+    pub(crate) subscriptions: Subscriptions,
 
     pub log_commits: Counter,
     pub log_records: Counter,
@@ -175,6 +179,8 @@ impl All {
                 "Executions of run steps; of `retry` the step failed and may be executed again",
             ),
             timer_lag: it.add_duration("timer_lag", "How much later than due timers fired"),
+
+            subscriptions: Subscriptions::register(it),
 
             log_commits: it.add("log_commits", None, &[], "Durable commits of the log"),
             log_records: it.add("log_records", None, &[], "Records made durable"),
@@ -339,6 +345,8 @@ pub fn amount(count: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
+    use holiday_core::id::SubscriptionId;
+    use holiday_core::subscription::{Partition, Progress};
 
     use super::*;
 
@@ -374,6 +382,10 @@ mod tests {
         metrics.attempt_failed("no code");
         metrics.step_executed(Step::Retry);
         metrics.guest_request(Fetch::REFUSED);
+        let subscription = SubscriptionId::from_bytes([1; 16]);
+        metrics.subscriptions.reading(&subscription, true);
+        metrics.subscriptions.progress(&subscription, &Progress { parked: 2, ..Progress::new() });
+        metrics.subscriptions.lag(&subscription, Partition(3), 5);
         let written = metrics.encode().expect("it can be written");
         for it in &metrics.0.described {
             assert!(written.lines().any(|line| line.starts_with(&it.name)), "{} is not shown", it.name);
@@ -395,7 +407,18 @@ mod tests {
             holiday_invocations{status="backing-off"} 1
             holiday_requests_refused_total{door="admin",code="HH0019"} 1
             holiday_requests_total{door="ingress",status="2xx"} 1
-            holiday_run_steps_total{outcome="retry"} 1"#]]
+            holiday_run_steps_total{outcome="retry"} 1
+            holiday_subscription_lag_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",partition="3"} 5
+            holiday_subscription_reading{subscription="sub_8C2kCzsB2fJy9MiZos1mS"} 1
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="discarded"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="failed"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="parked"} 2
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="passed-over"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="running"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="skipped"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="succeeded"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="taken"} 0
+            holiday_subscription_records{subscription="sub_8C2kCzsB2fJy9MiZos1mS",fate="waiting"} 0"#]]
         .assert_eq(&labelled.join("\n"));
     }
 }

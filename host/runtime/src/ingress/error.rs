@@ -38,6 +38,14 @@ impl Error {
         self.code
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn bad_request(code: ErrorCode, message: impl Into<String>) -> Self {
         Error::new(StatusCode::BAD_REQUEST, code, message)
     }

@@ -3,7 +3,7 @@
 //!
 //! A request is one line: `POST /cart/ann/add ~ header: value ~ body`. A body is JSON unless a header says
 //! otherwise. In requests and answers alike, ids are `inv_1`, `inv_2`, … in the order in which the answers
-//! show them, and `awk_1` is the awakeable of `inv_1`.
+//! show them, and `awk_1` is the awakeable of `inv_1`. Those of subscriptions are `sub_1`, `sub_2`, …
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,9 @@ use expect_test::Expect;
 use holiday_core::attempt::{News, Start};
 use holiday_core::deployment::{Deployment, Handler, HandlerMode, Media, Service, ServiceKind};
 use holiday_core::event::{Commands, End, Event, Fail, Suspend};
-use holiday_core::id::{AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId};
+use holiday_core::id::{
+    AttemptId, AwakeableId, DeploymentId, Digest, EntryIndex, InvocationId, SubscriptionId,
+};
 use holiday_core::journal::{Command, Notification};
 use holiday_core::policy::Options;
 use holiday_core::time::Timestamp;
@@ -45,6 +47,7 @@ pub(crate) struct Host {
     runtime: Runtime,
     router: Router,
     ids: Mutex<Vec<String>>,
+    subscriptions: Mutex<Vec<String>>,
 }
 
 impl Host {
@@ -58,7 +61,8 @@ impl Host {
             driver::start(MemoryLog::new(), store, Arc::new(Handlers), config, runtime.handle().clone());
         let handle = running.expect("an empty log").handle;
         runtime.block_on(handle.deploy(deployment())).expect("a valid deployment");
-        Host { router: router(handle.clone()), handle, runtime, ids: Mutex::default() }
+        let router = router(handle.clone());
+        Host { router, handle, runtime, ids: Mutex::default(), subscriptions: Mutex::default() }
     }
 
     pub(crate) fn check(&self, requests: &[&str], expected: Expect) {
@@ -140,6 +144,14 @@ impl Host {
         self.runtime.block_on(future)
     }
 
+    /// The same beside the test.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime.spawn(future)
+    }
+
     pub(crate) fn id(&self, name: &str) -> InvocationId {
         let number: usize = name.strip_prefix("inv_").and_then(|it| it.parse().ok()).expect("inv_<number>");
         self.ids.lock().expect("no panic")[number - 1].parse().expect("an id that was shown")
@@ -209,6 +221,13 @@ impl Host {
                     ids.len() - 1
                 });
                 shown += &format!("inv_{}", position + 1);
+            } else if word.parse::<SubscriptionId>().is_ok() {
+                let mut known = self.subscriptions.lock().expect("no panic");
+                let position = known.iter().position(|it| it == word).unwrap_or_else(|| {
+                    known.push(word.to_owned());
+                    known.len() - 1
+                });
+                shown += &format!("sub_{}", position + 1);
             } else if let Ok(AwakeableId { invocation, .. }) = word.parse() {
                 let known = ids.iter().position(|it| *it == invocation.to_string());
                 shown += &known.map_or(word.to_owned(), |position| format!("awk_{}", position + 1));
@@ -225,7 +244,13 @@ impl Host {
     /// Puts the ids into a request that an answer has shown.
     fn denumber(&self, text: &str) -> String {
         let ids = self.ids.lock().expect("no panic");
-        words(text).map(|(word, separator)| format!("{}{separator}", id_of(&ids, word))).collect()
+        let subscriptions = self.subscriptions.lock().expect("no panic");
+        let subscription = |word: &str| {
+            let number: usize = word.strip_prefix("sub_")?.parse().ok()?;
+            subscriptions.get(number.checked_sub(1)?).cloned()
+        };
+        let id = |word| subscription(word).unwrap_or_else(|| id_of(&ids, word));
+        words(text).map(|(word, separator)| format!("{}{separator}", id(word))).collect()
     }
 }
 

@@ -38,7 +38,7 @@ const NOT_PASSED_ON: [HeaderName; 14] = [
 const SECRET: [HeaderName; 2] = [AUTHORIZATION, COOKIE];
 
 /// Headers of callers that begin like this are dropped: they are the host's to set.
-const RESERVED_PREFIX: &str = "x-restate";
+const RESERVED_PREFIXES: [&str; 2] = ["x-restate", "kafka."];
 
 /// The headers an invocation is stored with; `keep` are those that its handler's policy asks for.
 pub(super) fn passed_on(headers: &HeaderMap, keep: &[String]) -> Result<Vec<Header>, Error> {
@@ -47,7 +47,7 @@ pub(super) fn passed_on(headers: &HeaderMap, keep: &[String]) -> Result<Vec<Head
     for (name, value) in headers {
         if NOT_PASSED_ON.contains(name)
             || SECRET.contains(name) && !keep.iter().any(|it| it.eq_ignore_ascii_case(name.as_str()))
-            || name.as_str().starts_with(RESERVED_PREFIX)
+            || RESERVED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
             || is_named_by_connection(headers, name)
         {
             continue;
@@ -130,6 +130,7 @@ mod tests {
                 ("host", b"localhost"),
                 ("idempotency-key", b"k1"),
                 ("te", b"trailers"),
+                ("kafka.offset", b"7"),
                 ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
                 ("x-envelope", b"response"),
                 ("x-hop", b"1"),

@@ -23,6 +23,7 @@ pub(crate) mod harness;
 mod headers;
 mod input;
 mod path;
+mod record;
 mod schema;
 mod signal;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use budget::Budget;
 use directory::{Directories, Directory};
 use error::Error;
 use path::Route;
+pub use record::{InputRefused, Inputs};
 use watch::Watch;
 
 /// Requests that are being served at the same time, those included that wait for an outcome; the next one
@@ -116,7 +118,18 @@ pub fn router(
     metrics: Metrics,
     tracer: Tracer,
 ) -> Router {
-    let ingress = Ingress {
+    open(handle, config, sealer, metrics, tracer).0
+}
+
+/// Builds the router that serves callers, and the checks of inputs for other sources of invocations.
+pub fn open(
+    handle: Handle,
+    config: IngressConfig,
+    sealer: Sealer,
+    metrics: Metrics,
+    tracer: Tracer,
+) -> (Router, Inputs) {
+    let ingress = Arc::new(Ingress {
         directories: Directories::new(handle.catalog()),
         requests: Budget::new(config.in_flight_requests_max, metrics.ingress_requests_in_flight.clone()),
         body_bytes: Budget::new(config.in_flight_body_bytes_max, metrics.ingress_body_in_flight.clone()),
@@ -126,8 +139,9 @@ pub fn router(
         sealer,
         metrics,
         tracer,
-    };
-    Router::new().fallback(serve).with_state(Arc::new(ingress))
+    });
+    let inputs = Inputs::new(Arc::clone(&ingress));
+    (Router::new().fallback(serve).with_state(ingress), inputs)
 }
 
 /// What all requests share.

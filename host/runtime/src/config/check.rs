@@ -3,7 +3,7 @@
 use holiday_core::limits::PAYLOAD_BYTES_MAX;
 use http::Uri;
 
-use super::{ComponentConfig, Config, Limits, Variable};
+use super::{ComponentConfig, Config, Limits, Variable, kafka};
 use crate::telemetry::TelemetryConfig;
 use crate::units::{Millis, Size};
 use crate::wasm::AllowedHosts;
@@ -32,6 +32,7 @@ impl Misfit {
 /// Finds the first value that cannot be used.
 pub(super) fn check(config: &Config) -> Result<(), Misfit> {
     hold(!config.data_dir.as_os_str().is_empty(), &["data-dir"], "the path of a directory")?;
+    kafka::check(&config.ingress.kafka_clusters)?;
     limits(&config.limits)?;
     telemetry(&config.telemetry)?;
     hosts(&["allow-hosts"], &config.allow_hosts)?;

@@ -74,6 +74,13 @@ fn collect(path: &mut Vec<String>, value: &Value, nodes: &mut Vec<Node>) {
                 path.pop();
             }
         }
+        Value::Array(_, members) if !members.is_empty() && members.iter().all(is_table) => {
+            for (index, value) in members.iter().enumerate() {
+                path.push(index.to_string());
+                collect(path, value, nodes);
+                path.pop();
+            }
+        }
         other => nodes.push(Node { path: path.clone(), value: other.clone() }),
     }
 }
@@ -86,6 +93,16 @@ fn shown(value: &Value) -> serde_json::Value {
             other => json!(other),
         },
     }
+}
+
+/// Returns true for a table that is no reference to a secret.
+fn is_table(value: &Value) -> bool {
+    matches!(value, Value::Dict(..)) && secret(value).is_none()
+}
+
+/// Returns true for a table that is a reference to a secret, or was meant to be one.
+pub(super) fn looks_like_secret(members: &Dict) -> bool {
+    members.keys().any(|name| name.starts_with("secret-"))
 }
 
 /// Whether the value is a reference to a secret: to what, and its name.

@@ -10,7 +10,9 @@ use holiday_core::error::ErrorCode;
 
 use super::check::{Misfit, OTLP_ENDPOINT};
 use super::entry;
+use super::kafka::CLUSTERS;
 use crate::complaint;
+use crate::events;
 use crate::seal::NotAKey;
 
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +82,22 @@ pub(super) fn of_misfit(figment: &Figment, misfit: &Misfit) -> ConfigError {
     ConfigError::Invalid { origin, wrong }
 }
 
+/// A Kafka cluster that librdkafka does not take. `reason` has no value of a setting in it that is a secret.
+pub(super) fn of_cluster(figment: &Figment, index: usize, reason: &str) -> ConfigError {
+    let path = CLUSTERS.map(str::to_owned).into_iter().chain([index.to_string()]).collect::<Vec<_>>();
+    let value = entry::find(figment, &path);
+    let origin = value.as_ref().map_or_else(|| "default".to_owned(), |it| entry::source(figment, it.tag()));
+    ConfigError::Invalid { origin, wrong: format!("{}: {reason}", complaint::key(&path)) }
+}
+
 /// What guests get may be a secret, even where it should not stand; and so may what stands in place of a key.
 fn is_secret(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    matches!(path.as_slice(), ["env" | "seal-key" | "seal-keys-old", ..] | ["components", _, "env", ..])
+    match path.as_slice() {
+        ["env" | "seal-key" | "seal-keys-old", ..] | ["components", _, "env", ..] => true,
+        [first, second, _, setting, ..] if [*first, *second] == CLUSTERS => events::is_secret(setting),
+        _ => false,
+    }
 }
 
 /// A URL may have a user and a password, also one that is malformed.

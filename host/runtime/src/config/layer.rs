@@ -8,6 +8,7 @@ use figment::{Error, Metadata, Profile, Provider};
 
 use super::entry::{Node, leaves};
 use super::error::ConfigError;
+use super::kafka::{CLUSTERS, flatten_settings};
 use super::{CONFIG_BYTES_MAX, Config, shown_defaults};
 use crate::nearest::nearest;
 
@@ -19,14 +20,20 @@ const ENV_PREFIX: &str = "HOLIDAY_ENV_";
 
 /// Variables whose names do not follow from their keys: older ones, and those that commands would take for
 /// the address of a host.
-const NAMED: [(&str, &str); 3] =
-    [("ingress", "HOLIDAY_INGRESS_ADDR"), ("admin", "HOLIDAY_ADMIN_ADDR"), ("log.filter", "HOLIDAY_LOG")];
+const NAMED: [(&str, &str); 3] = [
+    ("ingress.bind-address", "HOLIDAY_INGRESS_ADDR"),
+    ("admin", "HOLIDAY_ADMIN_ADDR"),
+    ("log.filter", "HOLIDAY_LOG"),
+];
 
 /// Variables that begin so and are no keys.
 const OTHERS: [&str; 3] = ["HOLIDAY_ADMIN", "HOLIDAY_CONFIG", "HOLIDAY_INGRESS"];
 
 /// What a variable holds a secret for.
 const SEAL_KEY: [&str; 1] = ["seal-key"];
+
+/// A table that may be an address alone.
+const INGRESS: &str = CLUSTERS[0];
 
 /// A variable that differs by so few letters from one that exists is a mistake.
 const TYPING_ERRORS: usize = 2;
@@ -54,6 +61,20 @@ pub(super) enum FlagValue {
 }
 
 impl Layer {
+    /// Makes a layer of values, each in the one way that layers are laid over each other in.
+    fn new(source: String, mut values: Dict) -> Self {
+        if let Some(ingress) = values.get_mut(INGRESS) {
+            if !matches!(ingress, Value::Dict(..)) {
+                let address = std::mem::replace(ingress, false.into());
+                *ingress = Dict::from([("bind-address".to_owned(), address)]).into();
+            }
+            if let Value::Dict(_, members) = ingress {
+                members.get_mut(CLUSTERS[1]).into_iter().for_each(flatten_settings);
+            }
+        }
+        Layer { source, values }
+    }
+
     pub(super) fn of_defaults(config: &Config) -> Self {
         let values = Value::serialize(config).ok().and_then(Value::into_dict);
         Layer {
@@ -70,7 +91,7 @@ impl Layer {
             let line = text.as_bytes()[..end].iter().filter(|byte| **byte == b'\n').count() + 1;
             ConfigError::NotToml { path: path.to_owned(), line, reason: error.message().to_owned() }
         })?;
-        Ok(Layer { source: path.display().to_string(), values })
+        Ok(Layer::new(path.display().to_string(), values))
     }
 
     /// One layer per variable, so that each value names its own.
@@ -94,14 +115,14 @@ impl Layer {
                     continue;
                 }
             };
-            layers.push(Layer { source: name.clone(), values: nested(&path, value) });
+            layers.push(Layer::new(name.clone(), nested(&path, value)));
         }
         Ok(layers)
     }
 
     /// One value.
     pub(super) fn of_value(source: &str, key: &[&str], value: impl Into<Value>) -> Self {
-        Layer { source: source.to_owned(), values: nested(&owned(key), value.into()) }
+        Layer::new(source.to_owned(), nested(&owned(key), value.into()))
     }
 
     pub(super) fn of_flag(flag: &Flag) -> Self {
@@ -109,7 +130,7 @@ impl Layer {
             FlagValue::Text(text) => Value::from(text.as_str()),
             FlagValue::List(texts) => Value::from(texts.clone()),
         };
-        Layer { source: flag.name.to_owned(), values: nested(&flag.key, value) }
+        Layer::new(flag.name.to_owned(), nested(&flag.key, value))
     }
 }
 

@@ -13,6 +13,7 @@
 mod check;
 mod entry;
 mod error;
+mod kafka;
 mod layer;
 mod standard;
 mod strangers;
@@ -31,10 +32,12 @@ use serde::{Deserialize, Serialize};
 
 pub use entry::{Entry, keys};
 pub use error::ConfigError;
+pub use kafka::KafkaCluster;
 pub use layer::{Flag, variable_of};
 pub use variable::{SECRET_BYTES_MAX, Variable};
 
 use crate::door;
+use crate::events::ClusterConfig;
 use crate::ingress;
 use crate::policy::HostOptions;
 use crate::telemetry::TelemetryConfig;
@@ -54,9 +57,7 @@ pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;
 pub struct Config {
     /// Where the log, the state and the components are kept.
     pub data_dir: PathBuf,
-    /// The address for callers.
-    #[serde(with = "layer::address")]
-    pub ingress: SocketAddr,
+    pub ingress: Ingress,
     /// The address for operators.
     #[serde(with = "layer::address")]
     pub admin: SocketAddr,
@@ -74,6 +75,22 @@ pub struct Config {
     pub env: BTreeMap<String, Variable>,
     /// What single components get beside that, by name.
     pub components: BTreeMap<String, ComponentConfig>,
+}
+
+/// The ways in for callers and for records of topics. `ingress = "ADDRESS"` sets the address alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(
+    default,
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table of 'bind-address' and 'kafka-clusters'"
+)]
+pub struct Ingress {
+    /// The address for callers.
+    #[serde(with = "layer::address")]
+    pub bind_address: SocketAddr,
+    /// The clusters that subscriptions can name.
+    pub kafka_clusters: Vec<KafkaCluster>,
 }
 
 /// What one component gets beside what all get.
@@ -128,7 +145,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             data_dir: PathBuf::from(".holiday/data"),
-            ingress: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            ingress: Ingress::default(),
             admin: SocketAddr::from(([127, 0, 0, 1], 9070)),
             allow_hosts: Vec::new(),
             seal_key: None,
@@ -140,6 +157,12 @@ impl Default for Config {
             env: BTreeMap::new(),
             components: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for Ingress {
+    fn default() -> Self {
+        Ingress { bind_address: SocketAddr::from(([127, 0, 0, 1], 8080)), kafka_clusters: Vec::new() }
     }
 }
 
@@ -235,6 +258,20 @@ impl Loaded {
     /// All keys with their values and sources, in the order of the keys.
     pub fn entries(&self) -> Vec<Entry> {
         entry::entries(&figment(&shown_defaults(), &self.layers))
+    }
+
+    /// Checks the settings of each Kafka cluster, as far as they are no secrets. `check` says what is wrong.
+    pub fn check_clusters(
+        &self,
+        check: impl Fn(&ClusterConfig) -> Result<(), String>,
+    ) -> Result<(), ConfigError> {
+        for (index, cluster) in self.config.ingress.kafka_clusters.iter().enumerate() {
+            check(&cluster.without_secrets()).map_err(|reason| {
+                let figment = figment(&Config::default(), &self.layers);
+                error::of_cluster(&figment, index, &reason)
+            })?;
+        }
+        Ok(())
     }
 
     /// Complains about a value that only somebody else can judge.

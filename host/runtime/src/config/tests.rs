@@ -1,5 +1,7 @@
 //! What a configuration says, and where it was said.
 
+mod kafka;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -103,7 +105,7 @@ fn later_sources_go_before_earlier_ones() {
             env.REGION = us (HOLIDAY_ENV_REGION)
             env.STAGE = test (--env)
             env.ZONE = a (holiday.toml)
-            ingress = 127.0.0.1:2 (HOLIDAY_INGRESS_ADDR)
+            ingress.bind-address = 127.0.0.1:2 (HOLIDAY_INGRESS_ADDR)
             limits.in-flight-requests = 5 (HOLIDAY_LIMITS_IN_FLIGHT_REQUESTS)
             log.filter = debug (HOLIDAY_LOG)
         "#]],
@@ -334,7 +336,7 @@ fn wrong_values_say_what_they_should_be() {
             data-dir = ''
               HH0042 holiday.toml: data-dir is '', but should be the path of a directory
             ingress = 'localhost:8080'
-              HH0042 holiday.toml: ingress is 'localhost:8080', but should be an address and port such as '127.0.0.1:8080' or '[::1]:8080'
+              HH0042 holiday.toml: ingress.bind-address is 'localhost:8080', but should be an address and port such as '127.0.0.1:8080' or '[::1]:8080'
             allow-hosts = 'a'
               HH0042 holiday.toml: allow-hosts is 'a', but should be a list
             allow-hosts = ['a', 'http://b']

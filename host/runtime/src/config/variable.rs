@@ -70,7 +70,7 @@ fn seal_key(path: &[&str], variable: &Variable) -> Result<Key, ConfigError> {
 }
 
 impl Variable {
-    fn resolve(&self, key: impl Fn() -> String) -> Result<Secret, ConfigError> {
+    pub(super) fn resolve(&self, key: impl Fn() -> String) -> Result<Secret, ConfigError> {
         let read = match self {
             Variable::Text(text) => return Ok(Secret::new(text.as_str())),
             Variable::SecretEnv(name) => of_env(name),

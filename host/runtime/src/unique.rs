@@ -1,9 +1,9 @@
-//! What nobody else can know or have: the id and the seed of a new invocation.
+//! What nobody else can know or have: the id and the seed of a new invocation or subscription.
 
-use holiday_core::id::{InvocationId, Seed};
+use holiday_core::id::{InvocationId, Seed, SubscriptionId};
 use holiday_core::target::Target;
 
-/// Fresh from the operating system's random source, for one invocation.
+/// Fresh from the operating system's random source, for one invocation or subscription.
 #[derive(Debug)]
 pub struct Unique {
     id: [u8; 16],
@@ -25,6 +25,10 @@ impl Unique {
 
     pub fn id(&self, target: &Target) -> InvocationId {
         InvocationId::new(target, self.id)
+    }
+
+    pub fn subscription_id(&self) -> SubscriptionId {
+        SubscriptionId::from_bytes(self.id)
     }
 
     pub fn seed(&self) -> Seed {

@@ -14,6 +14,7 @@ use tracing::error;
 use super::RegisterError;
 use super::model;
 use crate::driver::HandleError;
+use crate::events::EventsError;
 use crate::unique::NoRandomness;
 
 /// When a client may come again to a host that shuts down.
@@ -43,6 +44,15 @@ impl Error {
         self.code
     }
 
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Returns true if the host is well, and it is the request that cannot be done.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.status.is_client_error()
+    }
+
     fn with_status(status: u16, code: ErrorCode, message: String) -> Self {
         Error::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, message)
     }
@@ -57,6 +67,12 @@ impl From<HandleError> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         HandleError::Refused(refusal).into()
+    }
+}
+
+impl From<EventsError> for Error {
+    fn from(error: EventsError) -> Self {
+        Error::with_status(error.status(), error.code(), error.to_string())
     }
 }
 

@@ -6,9 +6,10 @@ use axum::response::Response;
 use holiday_core::engine::Refusal;
 use holiday_core::id::{DeploymentId, InvocationId};
 use holiday_core::invocation::{
-    Caller, Cancellation, Completed, Invocation, KeptJournal, Lifecycle, RunRetry, Status,
+    Caller, Cancellation, Completed, Header, Invocation, KeptJournal, Lifecycle, RunRetry, Status,
 };
 use holiday_core::state::{Kv, State, StoreError};
+use holiday_core::subscription::RecordOrigin;
 use holiday_core::target::Target;
 use holiday_core::value::{Outcome, Payload};
 use http::StatusCode;
@@ -71,6 +72,9 @@ pub(super) struct InvocationModel {
     created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     invoked_by: Option<String>,
+    /// The record that it came from, if a subscription made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<RecordModel>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +168,30 @@ struct FailingRunModel {
     retry_at: Option<String>,
 }
 
+/// A record of a topic.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Record)]
+struct RecordModel {
+    subscription: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
+    partition: u32,
+    offset: u64,
+}
+
+impl RecordModel {
+    fn new(origin: &RecordOrigin, headers: &[Header]) -> Self {
+        let topic = headers.iter().find(|(name, _)| name == "kafka.topic");
+        RecordModel {
+            subscription: origin.subscription.to_string(),
+            topic: topic.map(|(_, topic)| topic.clone()),
+            partition: origin.partition.0,
+            offset: origin.offset.0,
+        }
+    }
+}
+
 /// That it was asked to stop.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -214,8 +242,12 @@ impl InvocationModel {
             status: stage.name(),
             created_at: time(invocation.created_at),
             invoked_by: match invocation.caller {
-                Caller::Ingress => None,
+                Caller::Ingress | Caller::Record(_) => None,
                 Caller::Call { invocation, .. } | Caller::Send { invocation } => Some(invocation.to_string()),
+            },
+            record: match &invocation.caller {
+                Caller::Record(origin) => Some(RecordModel::new(origin, &invocation.headers)),
+                Caller::Ingress | Caller::Call { .. } | Caller::Send { .. } => None,
             },
             idempotency_key: invocation.idempotency_key.clone(),
             deployment: stage.deployment().map(|it| it.to_string()),

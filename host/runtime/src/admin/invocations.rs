@@ -1,8 +1,8 @@
 //! Invocations, found by what is known of them.
 
 use axum::response::Response;
-use holiday_core::id::{DeploymentId, InvocationId};
-use holiday_core::invocation::Invocation;
+use holiday_core::id::{DeploymentId, InvocationId, SubscriptionId};
+use holiday_core::invocation::{Caller, Invocation};
 use holiday_core::state::key::{self, Family};
 use holiday_core::state::{Kv, State, StoreError};
 use holiday_core::target::Target;
@@ -25,12 +25,13 @@ const STATUSES: [&str; 7] =
     ["scheduled", "inboxed", "running", "suspended", "backing-off", "paused", "completed"];
 
 /// What a listing is asked with.
-pub(super) const FILTERS: [(&str, &str); 7] = [
+pub(super) const FILTERS: [(&str, &str); 8] = [
     ("service", "Those of this service."),
     ("handler", "Those of this handler."),
     ("key", "Those of this object key or workflow id."),
     ("status", "Those that are in this status."),
     ("deployment", "Those that run on this deployment."),
+    ("subscription", "Those that came from records of this subscription."),
     ("limit", "How many are shown on one page."),
     ("cursor", "Where the page begins: what the one before has as its end."),
 ];
@@ -77,6 +78,7 @@ struct Filter {
     key: Option<String>,
     status: Option<String>,
     deployment: Option<DeploymentId>,
+    subscription: Option<SubscriptionId>,
 }
 
 impl Filter {
@@ -89,6 +91,7 @@ impl Filter {
             key: parameters.take("key"),
             status: parameters.take("status"),
             deployment: parameters.take("deployment").map(|it| it.parse()).transpose()?,
+            subscription: parameters.take("subscription").map(|it| it.parse()).transpose()?,
         };
         if let Some(unknown) = filter.status.as_deref().filter(|it| !STATUSES.contains(it)) {
             return Err(malformed(format!(
@@ -120,18 +123,26 @@ impl Filter {
         Rows::of(key::invocation(&first)..end)
     }
 
-    fn concerns(&self, target: &Target) -> bool {
+    fn concerns(&self, Invocation { target, caller, .. }: &Invocation) -> bool {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
         is(&self.service, Some(&target.service))
             && is(&self.handler, Some(&target.handler))
             && is(&self.key, target.key.as_deref())
+            && self.subscription.is_none_or(|wanted| subscription_of(caller) == Some(wanted))
     }
 
     fn accepts(&self, stage: &Stage) -> bool {
         self.status.as_deref().is_none_or(|it| it == stage.name())
             && self.deployment.is_none_or(|it| stage.deployment() == Some(it))
+    }
+}
+
+fn subscription_of(caller: &Caller) -> Option<SubscriptionId> {
+    match caller {
+        Caller::Record(origin) => Some(origin.subscription),
+        Caller::Ingress | Caller::Call { .. } | Caller::Send { .. } => None,
     }
 }
 
@@ -149,7 +160,7 @@ fn search<K: Kv>(state: &State<K>, filter: &Filter, rows: Rows, wanted: usize) -
     let mut last = None;
     for (id, invocation) in portion.found {
         last = Some(id);
-        if !filter.concerns(&invocation.target) {
+        if !filter.concerns(&invocation) {
             continue;
         }
         let Some(stage) = Stage::of(state, &id)? else { continue };

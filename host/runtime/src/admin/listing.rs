@@ -1,5 +1,6 @@
 //! Rows of the state in portions that do not hold up the driver.
 
+use std::fmt::Display;
 use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
@@ -10,14 +11,14 @@ use serde::de::DeserializeOwned;
 
 use super::QUERY_ROWS_MAX;
 
-/// Rows that are still to be read; their keys have an invocation id.
+/// Rows that are still to be read.
 #[derive(Clone, Debug)]
 pub(super) struct Rows(Range<Vec<u8>>);
 
 /// What one query has read.
 #[derive(Debug)]
-pub(super) struct Portion<T> {
-    pub(super) found: Vec<(InvocationId, T)>,
+pub(super) struct Portion<T, Id = InvocationId> {
+    pub(super) found: Vec<(Id, T)>,
     pub(super) rest: Rows,
 }
 
@@ -36,11 +37,21 @@ impl Rows {
     }
 }
 
-/// Reads up to [`QUERY_ROWS_MAX`] rows.
+/// Reads up to [`QUERY_ROWS_MAX`] rows whose keys have an invocation id.
 pub(super) fn read<T: DeserializeOwned, K: Kv>(
     state: &State<K>,
     rows: Rows,
 ) -> Result<Portion<T>, StoreError> {
+    read_by(state, rows, "invocation", key::parse_invocation)
+}
+
+/// Reads up to [`QUERY_ROWS_MAX`] rows of a kind of things; `id_of` reads their ids from the keys of the rows.
+pub(super) fn read_by<Id: Display, T: DeserializeOwned, K: Kv>(
+    state: &State<K>,
+    rows: Rows,
+    kind: &str,
+    id_of: impl Fn(&[u8]) -> Option<Id>,
+) -> Result<Portion<T, Id>, StoreError> {
     let Rows(Range { start, end }) = rows;
     let mut read: Vec<(Vec<u8>, Bytes)> = Vec::new();
     state.kv().scan(&start[..]..&end[..], &mut |key, value| {
@@ -55,8 +66,8 @@ pub(super) fn read<T: DeserializeOwned, K: Kv>(
         _ => end.clone()..end,
     };
     let found = read.into_iter().filter_map(|(row, value)| {
-        let id = key::parse_invocation(&row)?;
-        Some(codec::decode(&value, || format!("of invocation {id}")).map(|value| (id, value)))
+        let id = id_of(&row)?;
+        Some(codec::decode(&value, || format!("of {kind} {id}")).map(|value| (id, value)))
     });
     Ok(Portion { found: found.collect::<Result<_, _>>()?, rest: Rows(rest) })
 }

@@ -19,6 +19,7 @@ mod resume;
 mod services;
 mod state;
 mod steer;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -39,15 +40,19 @@ use futures::future::BoxFuture;
 use holiday_core::deployment::Deployment;
 use holiday_core::engine::Refusal;
 use holiday_core::error::ErrorCode;
+use holiday_core::id::SubscriptionId;
 use holiday_core::state::StoreError;
+use holiday_core::subscription::{self, ParkedRecord, Partition, Sink, Verdict};
 use http::{Method, Uri};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::driver::{Handle, HostState, Rehearsal};
+use crate::events::{EventsError, LiveSubscription, Resolved, SeekTo};
 use crate::metrics::Metrics;
 use crate::metrics::label::Door;
 use crate::nearest::nearest;
 use error::Error;
+use subscriptions::{parked, settle};
 
 /// Rows of the state that one query reads; the driver does nothing else meanwhile.
 pub const QUERY_ROWS_MAX: usize = 500;
@@ -91,11 +96,24 @@ pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 /// Bytes of the notes of an operator that are kept with a deployment; more are refused with 413.
 pub const METADATA_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes of a request that creates or changes a subscription, or settles its parked records; more are refused with 413.
+pub const SUBSCRIPTION_BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// Keys of a subscription that are paused or blocked, and shown; the description says if there are more.
+pub const HELD_KEYS_SHOWN_MAX: usize = 100;
+
+/// Bytes of parked records that one query reads; the driver does nothing else meanwhile.
+pub const PARKED_QUERY_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Parked records that one request retries or discards; the answer says where the next request goes on.
+pub const PARKED_PER_REQUEST_MAX: usize = 1_000;
+
 /// What the admin door needs of the rest of the host.
 #[derive(Clone, Debug)]
 pub struct AdminPorts {
     pub registrar: Arc<dyn Registrar>,
     pub rehearsal: Arc<dyn Rehearsal>,
+    pub topics: Arc<dyn Topics>,
     /// Bytes of a component; a larger one is refused with 413.
     pub component_bytes_max: usize,
     /// How long a component may take to arrive.
@@ -109,6 +127,33 @@ pub struct AdminPorts {
     pub metrics: Metrics,
     /// Whether the door is open to this machine only.
     pub is_local: bool,
+}
+
+/// Knows the configured clusters and the readers of topics.
+pub trait Topics: fmt::Debug + Send + Sync + 'static {
+    /// Refuses a source whose cluster is not configured.
+    fn check_source(&self, source: &subscription::Source) -> Result<(), EventsError>;
+
+    /// Refuses settings of a subscription that the client library does not take, with the reason.
+    fn check_options<'a>(
+        &'a self,
+        source: &'a subscription::Source,
+        client: BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Returns what the reader of a subscription knows now; `None` before it has begun.
+    fn live(&self, id: &SubscriptionId) -> Option<LiveSubscription>;
+
+    /// Asks the broker where a seek of these partitions goes.
+    fn resolve<'a>(
+        &'a self,
+        source: &'a subscription::Source,
+        partitions: Vec<Partition>,
+        to: SeekTo,
+    ) -> BoxFuture<'a, Result<Vec<Resolved>, EventsError>>;
+
+    /// Holds the value of a parked record against the handler as it is now.
+    fn verdict<'a>(&'a self, sink: &'a Sink, parked: &'a ParkedRecord) -> BoxFuture<'a, Verdict>;
 }
 
 /// Takes components in.
@@ -186,6 +231,17 @@ pub fn router(handle: Handle, ports: AdminPorts) -> Router {
         .route("/invocations/{id}", get(invocation::describe))
         .route("/invocations/{id}/journal", get(journal::read))
         .route("/invocations/{id}/{verb}", patch(steer::operate))
+        .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route(
+            "/subscriptions/{id}",
+            get(subscriptions::describe).patch(subscriptions::change).delete(subscriptions::remove),
+        )
+        .route("/subscriptions/{id}/parked", get(parked::list))
+        .route("/subscriptions/{id}/parked/retry", post(settle::retry_some))
+        .route("/subscriptions/{id}/parked/discard", post(settle::discard_some))
+        .route("/subscriptions/{id}/parked/{number}", get(parked::describe))
+        .route("/subscriptions/{id}/parked/{number}/retry", post(settle::retry))
+        .route("/subscriptions/{id}/parked/{number}/discard", post(settle::discard))
         .route("/services/{service}/state", post(state::modify))
         .route("/state/{service}/{key}", get(state::read).put(state::write).delete(state::clear))
         .fallback(nothing)

@@ -3,6 +3,8 @@
 //! The shapes of what is answered come from the types that are answered (`ToSchema`); what the paths take is written
 //! down here. A test compares it with the router.
 
+mod subscriptions;
+
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
@@ -12,6 +14,7 @@ use utoipa::OpenApi;
 
 use super::error::Error;
 use super::services::find;
+use super::subscriptions::{Deleted, Sought, SubscriptionModel, parked, settle};
 use super::{Shared, deployments, invocation, invocations, journal, model, state, steer};
 use crate::openapi::{self, Callable};
 
@@ -62,6 +65,13 @@ pub(super) async fn of_admin(admin: Shared) -> Response {
     invocations::Page,
     invocation::InvocationModel,
     journal::Journal,
+    SubscriptionModel,
+    Sought,
+    Deleted,
+    parked::Page,
+    parked::ParkedModel,
+    settle::SettledRecord,
+    settle::Settled,
     state::ObjectState,
     steer::Done,
 )))]
@@ -176,6 +186,7 @@ fn paths() -> Map<String, Value> {
         .answer("202", "It is asked to stop, and may still undo what it did.", content(shape("Done")))
         .errors(&["400", "404", "409"]);
 
+    subscriptions::describe(&mut paths);
     paths
         .on("get /state/{service}/{key}", "Shows the state of an object or a workflow.")
         .json("All values, by name, and their version.", shape("State"))
@@ -247,6 +258,7 @@ impl Paths {
 fn path_parameter(name: &str) -> Value {
     let schema = match name {
         "verb" => json!({ "enum": steer::VERBS }),
+        "number" => json!({ "type": "integer", "minimum": 0 }),
         _ => json!({ "type": "string" }),
     };
     json!({ "name": name, "in": "path", "required": true, "schema": schema })
@@ -291,6 +303,7 @@ fn meaning(status: &str) -> &'static str {
         "404" => "It is not there.",
         "408" => "The body did not arrive in time.",
         "409" => "It conflicts with what is there.",
+        "429" => "A bound of the host is reached.",
         "413" => "The body has more bytes than are allowed.",
         "503" => "The host is shutting down.",
         _ => "The host failed.",
@@ -374,6 +387,7 @@ mod tests {
     use jsonschema::Validator;
 
     use super::super::tests::both_doors;
+    use super::super::tests::subscriptions::subscribe_and_park;
     use super::*;
     use crate::ingress::harness::Host;
     use crate::openapi::tests::assert_valid;
@@ -385,9 +399,9 @@ mod tests {
 
     /// Each path of the router with its methods, as its source has them.
     fn routes() -> BTreeSet<(String, String)> {
-        let source = include_str!("mod.rs");
-        let routes =
-            source.lines().filter_map(|line| line.trim().strip_prefix(".route(\"")?.split_once("\", "));
+        let source = include_str!("mod.rs").split_whitespace().collect::<Vec<_>>().join(" ");
+        let route = |it| str::split_once(it, '"')?.1.split_once("\", ");
+        let routes = source.split(".route(").skip(1).filter_map(route);
         let methods = ["get", "post", "put", "patch", "delete"];
         let with_methods = routes.flat_map(|(path, rest)| {
             let is_served = move |method: &&str| {
@@ -434,6 +448,7 @@ mod tests {
         let deployment = deployments["deployments"][0]["id"].as_str().expect("an id").to_owned();
         let sent = host.fetch("POST /Booking/b1/Run/send ~ {}");
         let invocation = sent["invocationId"].as_str().expect("an id").to_owned();
+        let subscription = subscribe_and_park(&host);
         for (path, described) in [
             ("/health", "/health"),
             ("/version", "/version"),
@@ -452,6 +467,10 @@ mod tests {
             (&format!("/invocations/{invocation}"), "/invocations/{id}"),
             (&format!("/invocations/{invocation}/journal"), "/invocations/{id}/journal"),
             ("/state/cart/ann", "/state/{service}/{key}"),
+            ("/subscriptions", "/subscriptions"),
+            (&format!("/subscriptions/{subscription}"), "/subscriptions/{id}"),
+            (&format!("/subscriptions/{subscription}/parked"), "/subscriptions/{id}/parked"),
+            (&format!("/subscriptions/{subscription}/parked/0"), "/subscriptions/{id}/parked/{number}"),
         ] {
             check(&host, path, described);
         }

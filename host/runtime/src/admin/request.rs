@@ -1,10 +1,13 @@
-//! What operators ask with: parameters after the `?`.
+//! What operators ask with: parameters after the `?`, and bodies of JSON.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use axum::body::{Body, to_bytes};
 use holiday_core::error::ErrorCode;
+use http::StatusCode;
 use percent_encoding::percent_decode_str;
+use serde::de::DeserializeOwned;
 
 use super::error::Error;
 
@@ -49,6 +52,24 @@ impl Parameters {
             Some(other) => Err(malformed(format!("the parameter '{name}' is true or false, not '{other}'"))),
         }
     }
+}
+
+/// Reads a body of at most `max` bytes; `example` is one that would be taken.
+pub(super) async fn json<T: DeserializeOwned>(body: Body, max: usize, example: &str) -> Result<T, Error> {
+    let body = to_bytes(body, max).await.map_err(|error| {
+        let error = error.into_inner();
+        match error.is::<http_body_util::LengthLimitError>() {
+            true => {
+                let message = format!("the body has more than the {max} bytes that are allowed");
+                Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message)
+            }
+            false => Error::bad_request(ErrorCode::MalformedBody, "the body cannot be read to its end"),
+        }
+    })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let message = format!("the body is not JSON such as {example}: {error}");
+        Error::bad_request(ErrorCode::MalformedBody, message)
+    })
 }
 
 pub(super) fn malformed(message: String) -> Error {

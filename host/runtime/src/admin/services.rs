@@ -116,7 +116,7 @@ pub(super) async fn find(admin: &Admin, service: String) -> Result<(Revision, Op
     }
 }
 
-fn unknown_handler(revision: &Revision, handler: String) -> Error {
+pub(super) fn unknown_handler(revision: &Revision, handler: String) -> Error {
     let names = revision.service.handlers.iter().map(|it| it.name.as_str());
     let nearest = nearest(names, &handler).map(str::to_owned);
     Refusal::UnknownHandler { service: revision.service.name.clone(), handler, nearest }.into()

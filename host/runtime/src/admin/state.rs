@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use axum::body::{Body, to_bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request};
 use axum::response::Response;
@@ -17,13 +16,13 @@ use holiday_core::event::ReplaceState;
 use holiday_core::state::StateVersion;
 use holiday_core::value::Payload;
 use http::{StatusCode, Uri};
-use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::error::Error;
-use super::request::Parameters;
+use super::request::{self, Parameters};
 use super::{Admin, STATE_BODY_BYTES_MAX, STATE_ROUNDS_MAX, Shared, model};
 
 /// Values by their names, as people see them.
@@ -104,7 +103,8 @@ pub(super) async fn write(
 ) -> Result<Response, Error> {
     let Path((service, key)) = path?;
     Parameters::read(request.uri().query(), &[])?;
-    let it: Replacement = parse(request.into_body(), r#"{"state": {"items": []}}"#).await?;
+    let example = r#"{"state": {"items": []}}"#;
+    let it: Replacement = request::json(request.into_body(), STATE_BODY_BYTES_MAX, example).await?;
     check_same("service", it.service, &service)?;
     check_same("key", it.key, &key)?;
     replace(&admin, service, key, it.state, version(it.version)?).await
@@ -129,7 +129,7 @@ pub(super) async fn modify(
     let Path(service) = path?;
     Parameters::read(request.uri().query(), &[])?;
     let example = r#"{"object_key": "ann", "new_state": {"items": []}}"#;
-    let it: Modification = parse(request.into_body(), example).await?;
+    let it: Modification = request::json(request.into_body(), STATE_BODY_BYTES_MAX, example).await?;
     replace(&admin, service, it.object_key, it.new_state, version(it.version)?).await
 }
 
@@ -247,25 +247,6 @@ fn check_same(what: &str, said: Option<String>, asked: &str) -> Result<(), Error
 fn version(text: Option<String>) -> Result<Option<StateVersion>, Error> {
     let parsed = text.map(|text| text.parse::<StateVersion>()).transpose();
     parsed.map_err(|error| Error::bad_request(ErrorCode::MalformedId, error.to_string()))
-}
-
-async fn parse<T: DeserializeOwned>(body: Body, example: &str) -> Result<T, Error> {
-    let body =
-        to_bytes(body, STATE_BODY_BYTES_MAX).await.map_err(|error| match error
-            .into_inner()
-            .is::<http_body_util::LengthLimitError>(
-        ) {
-            true => {
-                let message =
-                    format!("the body has more than the {STATE_BODY_BYTES_MAX} bytes that are allowed");
-                Error::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::PayloadTooLarge, message)
-            }
-            false => Error::bad_request(ErrorCode::MalformedBody, "the body cannot be read to its end"),
-        })?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let message = format!("the body is not JSON such as {example}: {error}");
-        Error::bad_request(ErrorCode::MalformedBody, message)
-    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod bounds;
 mod deployments;
 mod state;
 mod steering;
+pub(super) mod subscriptions;
 
 use std::sync::{Arc, Mutex};
 
@@ -69,6 +70,7 @@ fn ports(registrar: Arc<Known>) -> AdminPorts {
     AdminPorts {
         registrar,
         rehearsal,
+        topics: Arc::new(subscriptions::Broker::default()),
         component_bytes_max: 256,
         upload_timeout: UPLOAD_TIMEOUT,
         page_rows_max: PAGE_ROWS_MAX,
@@ -385,7 +387,7 @@ fn filters_that_are_wrong() {
         expect![[r#"
             GET /admin/invocations?state=running
               400 content-type: application/json
-              {"code":400,"error_code":"HH0003","message":"there is no parameter 'state'; here are: service, handler, key, status, deployment, limit, cursor","request_id":"req_…"}
+              {"code":400,"error_code":"HH0003","message":"there is no parameter 'state'; here are: service, handler, key, status, deployment, subscription, limit, cursor","request_id":"req_…"}
             GET /admin/invocations?status=done
               400 content-type: application/json
               {"code":400,"error_code":"HH0003","message":"there is no status 'done'; there are: scheduled, inboxed, running, suspended, backing-off, paused, completed","request_id":"req_…"}

@@ -7,6 +7,7 @@
 //! Nothing is formatted for a line that is filtered out.
 
 use holiday_core::id::InvocationId;
+use holiday_core::subscription::RecordOrigin;
 use holiday_core::target::Target;
 use tracing::{debug, error, info, warn};
 
@@ -36,9 +37,14 @@ macro_rules! line {
     };
 }
 
-/// The first attempt begins.
-pub fn handling(it: Subject<'_>) {
-    line!(info, it, "Handling invocation");
+/// The first attempt begins, of an invocation that `record` became if a subscription made it.
+pub fn handling(it: Subject<'_>, record: Option<&RecordOrigin>) {
+    match record {
+        Some(RecordOrigin { subscription, partition, offset, .. }) => {
+            line!(info, it, %subscription, %partition, %offset, "Handling invocation");
+        }
+        None => line!(info, it, "Handling invocation"),
+    }
 }
 
 /// A later attempt begins, and replays the journal.

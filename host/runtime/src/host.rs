@@ -4,13 +4,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use holiday_core::error::ErrorCode;
 use holiday_core::event::Configure;
+use holiday_core::id::SubscriptionId;
 use holiday_core::policy::{Layer, Policies};
+use holiday_core::subscription::{ParkedRecord, Partition, Sink, Source, Verdict};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -21,7 +27,8 @@ use crate::door::{self, DoorConfig};
 use crate::driver::{
     self, Catalog, DriverConfig, DriverError, Handle, HandleError, HostState, Rehearsal, Running,
 };
-use crate::ingress::{self, IngressConfig};
+use crate::events::{self, ClusterConfig, Events, EventsError, LiveSubscription, Resolved, SeekTo, Unfit};
+use crate::ingress::{self, IngressConfig, Inputs};
 use crate::metrics::Metrics;
 use crate::registrar::Registrar;
 use crate::registrar::Terms;
@@ -104,6 +111,7 @@ pub struct Statistics {
 #[derive(Debug)]
 pub struct Host {
     registrar: Registrar,
+    events: Events,
     metrics: Metrics,
     ended: Mutex<Option<oneshot::Receiver<Result<(), DriverError>>>>,
     doors: Vec<JoinHandle<()>>,
@@ -121,9 +129,10 @@ impl Host {
     pub async fn start(config: Config) -> Result<Host, HostError> {
         let metrics = Metrics::new(config.data_dir.clone());
         let seal_keys = config.seal_keys()?;
+        let clusters = kafka_clusters(&config).await?;
         let wasm_config = wasm_config(&config, metrics.clone())?;
         let (tracer, export) = telemetry::start(&config.telemetry, &metrics)?;
-        let (ingress_listener, ingress_addr) = bind("ingress", config.ingress).await?;
+        let (ingress_listener, ingress_addr) = bind("ingress", config.ingress.bind_address).await?;
         let (admin_listener, admin_addr) = bind("admin", config.admin).await?;
         let data_dir = config.data_dir.clone();
         let DataDir { log, state, lock } = blocking(move || DataDir::open(&data_dir)).await?;
@@ -148,9 +157,14 @@ impl Host {
         }
         let (stopping, stops) = watch::channel(false);
         let registrar = Registrar::new(components, handle.clone());
+        let ingress_config = ingress_config(&config.limits);
+        let (callers, inputs) =
+            ingress::open(handle.clone(), ingress_config, sealer, metrics.clone(), tracer);
+        let events = Events::start(handle.clone(), clusters, Arc::new(inputs), metrics.clone());
         let ports = AdminPorts {
             registrar: Arc::new(registrar.clone()),
             rehearsal,
+            topics: Arc::new(events.clone()),
             component_bytes_max: config.limits.component.0,
             upload_timeout: admin::UPLOAD_TIMEOUT,
             page_rows_max: admin::PAGE_ROWS_MAX,
@@ -159,8 +173,6 @@ impl Host {
             is_local: admin_addr.ip().is_loopback(),
             metrics: metrics.clone(),
         };
-        let ingress_config = ingress_config(&config.limits);
-        let callers = ingress::router(handle.clone(), ingress_config, sealer, metrics.clone(), tracer);
         let door = DoorConfig { connections_max: config.limits.connections, ..DoorConfig::default() };
         let doors = vec![
             open(ingress_listener, callers, door.clone(), stops.clone()),
@@ -170,6 +182,7 @@ impl Host {
         let export = export.map(SpanExport::start);
         Ok(Host {
             registrar,
+            events,
             metrics,
             ended,
             doors,
@@ -234,6 +247,7 @@ impl Host {
     /// What runs is dropped where it is, and goes on after the next start.
     pub async fn shutdown(self) {
         self.stopping.send_replace(true);
+        self.events.stop();
         let mut doors = futures::future::join_all(self.doors);
         let has_answered_all = tokio::time::timeout(REQUEST_GRACE, &mut doors).await.is_ok();
         self.registrar.handle().shut_down();
@@ -273,6 +287,58 @@ impl SpanExport {
     }
 }
 
+impl events::Inputs for Inputs {
+    fn bytes_max(&self) -> usize {
+        Inputs::bytes_max(self)
+    }
+
+    fn admit<'a>(
+        &'a self,
+        sink: &'a Sink,
+        content_type: Option<&'a str>,
+        value: Bytes,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, Unfit>> + Send + 'a>> {
+        Box::pin(async move {
+            let admitted = Inputs::admit(self, &sink.service, &sink.handler, content_type, value).await;
+            admitted.map_err(|refused| Unfit {
+                failure: events::failure(refused.status, refused.code, &refused.message),
+                is_secret: refused.is_secret,
+            })
+        })
+    }
+}
+
+impl admin::Topics for Events {
+    fn check_source(&self, source: &Source) -> Result<(), EventsError> {
+        Events::check_source(self, source)
+    }
+
+    fn check_options<'a>(
+        &'a self,
+        source: &'a Source,
+        client: BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<(), String>> {
+        Events::check_options(self, source, client).boxed()
+    }
+
+    fn live(&self, id: &SubscriptionId) -> Option<LiveSubscription> {
+        Events::live(self, id)
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        source: &'a Source,
+        partitions: Vec<Partition>,
+        to: SeekTo,
+    ) -> BoxFuture<'a, Result<Vec<Resolved>, EventsError>> {
+        Events::resolve(self, source, partitions, to).boxed()
+    }
+
+    fn verdict<'a>(&'a self, sink: &'a Sink, parked: &'a ParkedRecord) -> BoxFuture<'a, Verdict> {
+        Events::verdict(self, sink, parked).boxed()
+    }
+}
+
 /// Brings what the last start left in line with the state and the configuration, before anybody is let in.
 async fn settle(handle: &Handle, components: &Components, policies: Policies) -> Result<(), HostError> {
     let deployed = handle.query(HostState::deployments).await?.map_err(DriverError::from)?;
@@ -299,6 +365,21 @@ fn ingress_config(limits: &Limits) -> IngressConfig {
         body_timeout: limits.body_timeout.duration(),
         ..IngressConfig::default()
     }
+}
+
+/// Reads the secrets of the Kafka clusters, and refuses settings that the client library does not take.
+async fn kafka_clusters(config: &Config) -> Result<Vec<ClusterConfig>, HostError> {
+    let clusters = config.kafka_clusters()?;
+    blocking(move || {
+        for cluster in &clusters {
+            events::check_settings(cluster).map_err(|reason| ConfigError::Invalid {
+                origin: format!("Kafka cluster '{}'", cluster.name),
+                wrong: reason,
+            })?;
+        }
+        Ok(clusters)
+    })
+    .await
 }
 
 fn wasm_config(config: &Config, metrics: Metrics) -> Result<WasmConfig, HostError> {

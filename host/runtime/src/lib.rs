@@ -8,6 +8,7 @@ pub mod config;
 pub mod door;
 pub mod driver;
 mod durable;
+pub mod events;
 pub mod host;
 pub mod ingress;
 pub mod log;

@@ -86,7 +86,7 @@ pub(super) async fn supervise(
     let attempt = start.attempt;
     let subject = Subject { method: &method, invocation: attempt.invocation };
     if is_first(&start) {
-        chronicle::handling(subject);
+        chronicle::handling(subject, start.record.as_ref());
     } else {
         chronicle::resuming(subject, attempt.number);
     }

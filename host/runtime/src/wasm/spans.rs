@@ -109,7 +109,15 @@ impl Spans {
             | Event::RestartAsNew(_)
             | Event::ReplaceState(_)
             | Event::Remove { .. }
-            | Event::Wake => {}
+            | Event::Wake
+            | Event::Subscribe(_)
+            | Event::Steer { .. }
+            | Event::Assign(_)
+            | Event::Take(_)
+            | Event::Halt { .. }
+            | Event::RetryParked { .. }
+            | Event::DiscardParked { .. }
+            | Event::Advance { .. } => {}
         }
     }
 

@@ -152,6 +152,7 @@ impl Script {
             mode: HandlerMode::Exclusive,
             input: self.input.clone(),
             headers: Vec::new(),
+            record: None,
             idempotency_key: None,
             seed: Seed([7; 32]),
             lineage: Vec::new(),

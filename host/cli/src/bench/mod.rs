@@ -4,6 +4,8 @@
 //! and that differs from day to day on one machine. So both are measured in one go, before and after.
 
 mod disk;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod load;
 mod shape;
 
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use clap::Args;
 use holiday_core::error::ErrorCode;
-use holiday_runtime::config::Config;
+use holiday_runtime::config::{Config, Ingress};
 use holiday_runtime::host::Host;
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -21,6 +23,8 @@ use serde_json::{Value, json};
 use crate::bench::disk::Disk;
 use crate::bench::load::Measured;
 use crate::bench::shape::Shape;
+#[cfg(feature = "kafka")]
+use crate::client::Client;
 use crate::client::parse_url;
 use crate::failure::{Failure, Result};
 use crate::output;
@@ -40,7 +44,7 @@ pub(crate) struct Bench {
     url: Option<Url>,
 
     /// What to measure
-    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Shape::ALL)]
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Shape::USUAL)]
     shapes: Vec<Shape>,
 
     /// How many connections, each with one request at a time
@@ -52,6 +56,16 @@ pub(crate) struct Bench {
         value_parser = clap::value_parser!(u16).range(1..=4096)
     )]
     concurrency: Vec<u16>,
+
+    /// The brokers for the shape `kafka`, on this machine; beside it the broker's own rate is measured
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "HOST:PORT,…", value_parser = kafka::parse_brokers)]
+    kafka_brokers: Option<String>,
+
+    /// How many records the shape `kafka` handles
+    #[cfg(feature = "kafka")]
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
+    kafka_records: u32,
 
     /// How long each measurement takes
     #[arg(
@@ -130,7 +144,9 @@ impl Bench {
         eprintln!("Measuring the disk …");
         let before = disk::measure(scratch.path(), DISK_DURATION).await?;
         let mut lines = Vec::new();
-        for &shape in &self.shapes {
+        #[cfg(feature = "kafka")]
+        let topic = self.measure_kafka(&subject).await?;
+        for &shape in self.shapes.iter().filter(|shape| **shape != Shape::Kafka) {
             for &concurrency in &self.concurrency {
                 eprintln!("Measuring {} with {concurrency} connections …", shape.name());
                 lines.push(self.measure(&subject, shape, concurrency).await?);
@@ -143,11 +159,31 @@ impl Bench {
             host.shutdown().await;
         }
         if self.json {
-            output::print_json(&json(&before, &after, &lines));
+            #[cfg_attr(not(feature = "kafka"), expect(unused_mut, reason = "only a topic adds to it"))]
+            let mut shown = json(&before, &after, &lines);
+            #[cfg(feature = "kafka")]
+            topic.iter().for_each(|it| shown["kafka"] = it.json());
+            output::print_json(&shown);
         } else {
             print(&before, &after, &lines);
+            #[cfg(feature = "kafka")]
+            topic.iter().for_each(kafka::Rates::print);
         }
         check_answers(&lines)
+    }
+
+    /// The shape `kafka`, if it is asked for.
+    #[cfg(feature = "kafka")]
+    async fn measure_kafka(&self, subject: &Subject) -> Result<Option<kafka::Rates>> {
+        if !self.shapes.contains(&Shape::Kafka) {
+            return Ok(None);
+        }
+        let (Subject::Embedded(host), Some(brokers)) = (subject, &self.kafka_brokers) else {
+            return Err(Failure::misuse("the shape kafka needs --kafka-brokers, and a host of its own"));
+        };
+        let admin = Url::parse(&format!("http://{}", host.admin_addr())).expect("an address");
+        eprintln!("Measuring kafka with {} records …", self.kafka_records);
+        Ok(Some(kafka::measure(brokers, self.kafka_records, &Client::new(&admin)?).await?))
     }
 
     async fn subject(&self, data_dir: PathBuf) -> Result<Subject> {
@@ -159,7 +195,12 @@ impl Bench {
             return Ok(Subject::Running(address));
         }
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { data_dir, ingress: any_port, admin: any_port, ..Config::default() };
+        #[cfg(feature = "kafka")]
+        let kafka_clusters = self.kafka_brokers.iter().map(|brokers| kafka::cluster(brokers)).collect();
+        #[cfg(not(feature = "kafka"))]
+        let kafka_clusters = Vec::new();
+        let ingress = Ingress { bind_address: any_port, kafka_clusters };
+        let config = Config { data_dir, ingress, admin: any_port, ..Config::default() };
         let host = Host::start(config).await?;
         eprintln!("Compiling {} …", self.component.display());
         host.register(&self.component, |_| {}).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use holiday_core::deployment::{Revision, ServiceKind};
 use holiday_runtime::config::{Flag, Loaded, Sources};
+use holiday_runtime::events;
 use holiday_runtime::host::{Change, Host};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -77,13 +78,14 @@ impl Hosting {
         let sources = Sources { file: self.config.clone(), flags: self.flags(), ..Sources::default() };
         let loaded = sources.with_environment()?.load()?;
         logging::filter(&loaded)?;
+        loaded.check_clusters(events::check_each_setting)?;
         Ok(loaded)
     }
 
     fn flags(&self) -> Vec<Flag> {
         let texts = [
             ("--data-dir", ["data-dir"].as_slice(), &self.data_dir),
-            ("--ingress", &["ingress"], &self.ingress),
+            ("--ingress", &["ingress", "bind-address"], &self.ingress),
             ("--admin", &["admin"], &self.admin),
             ("--log-format", &["log", "format"], &self.log_format),
             ("--log", &["log", "filter"], &self.log),

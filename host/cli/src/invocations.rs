@@ -59,6 +59,10 @@ struct List {
     #[arg(long, value_name = "ID")]
     deployment: Option<String>,
 
+    /// Only those that this subscription made of records
+    #[arg(long, value_name = "ID")]
+    subscription: Option<String>,
+
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     limit: u32,
@@ -155,6 +159,7 @@ impl List {
             ("key", self.key),
             ("status", self.status),
             ("deployment", self.deployment),
+            ("subscription", self.subscription),
             ("limit", Some(self.limit.to_string())),
             ("cursor", self.cursor),
         ];

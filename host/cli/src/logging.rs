@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_line_names_its_invocation_once() {
         check(
-            chronicle::handling,
+            |it| chronicle::handling(it, None),
             expect!["INFO invocation: Handling invocation method=Flights/Reserve invocationID=inv_1"],
         );
         check(

@@ -22,6 +22,7 @@ mod pretty;
 mod serve;
 mod services;
 mod state;
+mod subscriptions;
 mod try_it;
 
 use std::process::ExitCode;
@@ -57,6 +58,8 @@ enum Command {
     Invocations(invocations::Invocations),
     #[command(visible_alias = "kv")]
     State(state::State),
+    #[command(visible_alias = "sub")]
+    Subscriptions(subscriptions::Subscriptions),
     Config(config::Config),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -89,6 +92,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Services(it) => it.execute().await,
         Command::Invocations(it) => it.execute(cli.yes).await,
         Command::State(it) => it.execute(cli.yes).await,
+        Command::Subscriptions(it) => it.execute(cli.yes).await,
         Command::Config(it) => it.execute(),
         Command::Bench(it) => it.execute().await,
         Command::Explain(it) => it.execute(),

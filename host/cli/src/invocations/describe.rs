@@ -69,6 +69,7 @@ fn print_invocation(invocation: &Value) {
         ("Attempt", field("attempt")),
         ("Deployment", field("deployment")),
         ("Invoked by", field("invokedBy")),
+        ("Record", record(&invocation["record"])),
         ("Joined by", joined_by(invocation)),
         ("Idempotency key", field("idempotencyKey")),
         ("Signals", signals(&invocation["signals"])),
@@ -82,6 +83,17 @@ fn print_invocation(invocation: &Value) {
         ("Input", invocation.get("input").map_or_else(String::new, Value::to_string)),
         ("Outcome", answer(invocation)),
     ]);
+}
+
+/// The record that a subscription made the invocation of.
+fn record(record: &Value) -> String {
+    let part = |name: &str| cell(&record[name]);
+    match record["subscription"].as_str() {
+        Some(id) => {
+            format!("{} partition {} offset {}, by {id}", part("topic"), part("partition"), part("offset"))
+        }
+        None => String::new(),
+    }
 }
 
 fn print_open(invocation: &Value) {

@@ -4,7 +4,6 @@
 //! insists (`CI=true`), tests say so and are skipped.
 
 use std::convert::Infallible;
-use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::harness::{Setup, output, stdout, workspace};
 use crate::http::Door;
-use crate::skipping::{is_insisted, is_there, say_skipped};
+use crate::python;
 
 pub(crate) const REGION: &str = "eu-central-1";
 
@@ -95,8 +94,8 @@ struct Seen {
 impl Cloud {
     /// Starts a cloud; none where moto cannot be had.
     pub(crate) async fn start(policy: impl Fn(&Call) -> Verdict + Send + Sync + 'static) -> Option<Cloud> {
-        let python = tokio::task::block_in_place(install)?;
-        let moto = tokio::task::block_in_place(|| Moto::start(&python));
+        let venv = tokio::task::block_in_place(|| python::environment("cloud", "requirements.txt"))?;
+        let moto = tokio::task::block_in_place(|| Moto::start(&venv.join("bin/python")));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let seen = Arc::new(Seen::default());
@@ -241,50 +240,6 @@ impl Drop for Moto {
     fn drop(&mut self) {
         drop(self.process.kill());
         drop(self.process.wait());
-    }
-}
-
-/// Installs moto and boto3 unless they are there in these versions; returns their python.
-fn install() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cloud");
-    std::fs::create_dir_all(&folder).expect("the target directory can be written");
-    let lock = File::create(folder.join(".lock")).expect("the target directory can be written");
-    lock.lock().expect("a file lock");
-    let requirements = workspace().join("tests/e2e/clients/requirements.txt");
-    let wanted = std::fs::read_to_string(&requirements).expect("the requirements can be read");
-    let (venv, stamp) = (folder.join("venv"), folder.join("installed"));
-    let python = venv.join("bin/python");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Some(python);
-    }
-    let installed = match is_there("python3") {
-        true => install_into(&venv, &requirements),
-        false => Err("python3 is missing; install it and test again".to_owned()),
-    };
-    match installed {
-        Ok(()) => {
-            std::fs::write(stamp, wanted).expect("the target directory can be written");
-            Some(python)
-        }
-        Err(why) => {
-            assert!(!is_insisted(), "the cloud of the tests cannot be installed: {why}");
-            say_skipped(&format!("the cloud of the tests cannot be installed: {why}"));
-            None
-        }
-    }
-}
-
-fn install_into(venv: &Path, requirements: &Path) -> Result<(), String> {
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
-    let mut pip = Command::new(venv.join("bin/python"));
-    run(pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", "-r"]).arg(requirements))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let ran = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
-    match ran.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned()),
     }
 }
 

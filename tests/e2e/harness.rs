@@ -223,6 +223,10 @@ impl TestHost {
         self.ingress
     }
 
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("the host runs").id()
     }
@@ -349,16 +353,20 @@ impl TestHost {
 impl Drop for TestHost {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
-            eprintln!("--- the end of the host's log ---\n{}\n---", lines[from..].join("\n"));
+            show_end("the host's log", &self.log());
         }
         if let Some(mut process) = self.process.take() {
             drop(process.kill());
             drop(process.wait());
         }
     }
+}
+
+/// Prints the last lines of a log, for a test that fails.
+pub(crate) fn show_end(title: &str, log: &str) {
+    let lines: Vec<&str> = log.lines().collect();
+    let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
+    eprintln!("--- the end of {title} ---\n{}\n---", lines[from..].join("\n"));
 }
 
 /// Standard output of a command that succeeded.
@@ -411,7 +419,7 @@ pub(crate) fn signal(name: &str, pid: u32) {
 }
 
 /// Keeps each line for a failing test, and hands it on.
-fn keep_lines(
+pub(crate) fn keep_lines(
     from: impl std::io::Read + Send + 'static,
     log: Arc<Mutex<String>>,
     mut on_line: impl FnMut(String) + Send + 'static,

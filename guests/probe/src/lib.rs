@@ -2,6 +2,7 @@
 
 mod clients;
 mod entropy;
+mod events;
 mod gate;
 mod hostile;
 mod inputs;
@@ -22,6 +23,7 @@ holiday_sdk::export!(
     gate::Gate,
     clients::Clients,
     clients::QueryWork,
+    events::Events,
     sealing::Sealing,
     sealing::SealingObject,
     sealing::SealingWorkflow,

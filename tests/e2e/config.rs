@@ -183,7 +183,7 @@ async fn config_shows_each_value_with_its_source() {
         entries.iter().find(|entry| entry["key"] == key).cloned().expect("an entry")
     };
     let all = [
-        ("ingress", json!("127.0.0.1:2"), "--ingress"),
+        ("ingress.bind-address", json!("127.0.0.1:2"), "--ingress"),
         ("limits.body", json!("1 MiB"), "holiday.toml"),
         ("limits.cpu", json!("2s"), "HOLIDAY_LIMITS_CPU"),
         ("limits.instances", json!(1000), "default"),
@@ -194,7 +194,8 @@ async fn config_shows_each_value_with_its_source() {
     let table = stdout(config(&[])).await;
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert!(table.lines().any(|line| words(line) == ["limits.cpu", "2s", "HOLIDAY_LIMITS_CPU"]), "{table}");
-    assert!(table.lines().any(|line| words(line) == ["ingress", "127.0.0.1:1", "holiday.toml"]), "{table}");
+    let address = ["ingress.bind-address", "127.0.0.1:1", "holiday.toml"];
+    assert!(table.lines().any(|line| words(line) == address), "{table}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

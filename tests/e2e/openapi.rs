@@ -39,7 +39,7 @@ async fn printed(host: &TestHost, args: &[&str]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_asked_is_described() {
-    let guests = ["probe", "flights", "cars", "payments", "trips", "approvals"];
+    let guests = ["probe", "flights", "cars", "payments", "trips", "approvals", "durable-promise"];
     let host = TestHost::start(Setup::guests(&guests)).await;
     let all = printed(&host, &["services", "openapi"]).await;
     assert_valid("all services", &all);
@@ -94,4 +94,27 @@ async fn a_handler_is_described_in_the_words_of_its_author() {
     assert_eq!(target, &json!({ "$ref": "#/components/schemas/Address" }));
     assert_eq!(schemas["Address"]["required"], json!(["service", "handler"]));
     assert!(document["paths"]["/Probe/nothing"].get("get").is_some(), "it takes no body");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_of_several_forms_is_described_with_each_of_them() {
+    let host = TestHost::start(Setup::guests(&["durable-promise"])).await;
+    let document = printed(&host, &["services", "openapi", "query"]).await;
+    assert_valid("query", &document);
+    for path in ["/query/query", "/query/query/send"] {
+        let body = &document["paths"][path]["post"]["requestBody"];
+        assert_eq!(body["required"], false, "{path}: a query may be absent");
+        let schema = &body["content"]["application/json"]["schema"];
+        assert_eq!(schema, &json!({ "$ref": "#/components/schemas/QueryInput" }), "{path}");
+    }
+    let schemas = &document["components"]["schemas"];
+    let forms = schemas["QueryInput"]["anyOf"].as_array().expect("alternatives");
+    let forms: Vec<[&Value; 2]> = forms.iter().map(|it| [&it["type"], &it["$ref"]]).collect();
+    let object = json!("#/components/schemas/Query");
+    assert_eq!(
+        forms,
+        [[&json!("string"), &Value::Null], [&Value::Null, &object], [&json!("null"), &Value::Null]]
+    );
+    assert_eq!(schemas["Query"]["additionalProperties"], false);
+    assert_eq!(schemas["Query"]["properties"]["query"]["type"], json!(["string", "null"]));
 }

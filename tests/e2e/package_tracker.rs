@@ -2,10 +2,15 @@
 
 use serde_json::{Value, json};
 
+use crate::broker::{Broker, Record};
 use crate::crashes::{self, Crashes};
 use crate::harness::{Setup, TestHost, stdout};
 use crate::http::{Answer, Door};
-use crate::page::{Reader, START, examples};
+use crate::kafka::{is_of_broker, reader_of, reading_from, subscribe, until, until_succeeded};
+use crate::page::{START, examples};
+
+/// The topic of the page.
+const TOPIC: &str = "package-location-updates";
 
 const PAGE: &str = "examples/package-tracker/README.md";
 
@@ -32,19 +37,41 @@ fn info(locations: &[Value]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_page_work_as_written() {
-    let host = TestHost::start(Setup::guests(&["package-tracker"])).await;
-    let mut reader = Reader::new(&host);
+    let Some(broker) = Broker::start().await else { return };
+    broker.create_topic(TOPIC, 1).await;
+    let host = TestHost::start(reading_from(&broker, Setup::guests(&["package-tracker"]))).await;
+    let mut reader = reader_of(&host, &broker);
     for example in examples(PAGE) {
-        if example.commands != START {
+        if !example.commands.starts_with(START) && !is_of_broker(&example.commands) {
             reader.try_out(&example).await;
         }
     }
     let state = json!({ "package-info": info(&[paris(), brussels()]) });
     assert_eq!(host.state("PackageTracker", "package123").await, state);
-    assert_eq!(host.state("PackageTracker", "package456").await, json!({}));
+    let state = json!({ "package-info": info(&[paris()]) });
+    assert_eq!(host.state("PackageTracker", "package456").await, state);
     // `kv` and `state` are the same.
     let [kv, state] = ["kv", "state"].map(|command| [command, "get", "PackageTracker", "package123"]);
     assert_eq!(stdout(&host.run(&kv).await), stdout(&host.run(&state).await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_comes_too_early_is_parked_and_delivered_after_the_registration() {
+    let Some(broker) = Broker::start().await else { return };
+    broker.create_topic(TOPIC, 1).await;
+    let host = TestHost::start(reading_from(&broker, Setup::guests(&["package-tracker"]))).await;
+    let id = subscribe(&host, TOPIC, "PackageTracker/UpdateLocation", json!({})).await;
+    broker.produce(
+        [paris(), brussels()].map(|update| Record::new(TOPIC, "p", update.to_string()).partition(0)),
+    );
+    until(&host, &id, |it| it["parked"] == 2).await;
+    let shown = stdout(&host.run(&["subscriptions", "parked", "show", &id, "0"]).await);
+    assert!(shown.contains("package not found") && shown.contains("Paris"), "{shown}");
+
+    host.ingress().post(&path_of("p", "RegisterPackage"), &destination()).await.ok();
+    stdout(&host.run(&["subscriptions", "parked", "retry", &id, "--key", "p"]).await);
+    until_succeeded(&host, &id, 2).await;
+    assert_eq!(host.ingress().get(&path_of("p", "GetPackageInfo")).await.ok(), info(&[paris(), brussels()]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

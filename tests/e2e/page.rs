@@ -183,6 +183,9 @@ pub(crate) struct Reader {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     ingress: String,
+    admin: String,
+    /// What stands for commands of a page, such as a program in another folder.
+    replaced: Vec<(String, String)>,
 }
 
 impl Reader {
@@ -213,7 +216,13 @@ impl Reader {
         let mut stdin = shell.stdin.take().expect("piped");
         stdin.write_all(b"exec 2>&1\n").expect("the shell reads");
         let stdout = BufReader::new(shell.stdout.take().expect("piped"));
-        Reader { shell, stdin, stdout, ingress: host.ingress_address().to_string() }
+        let (ingress, admin) = (host.ingress_address().to_string(), host.admin_address().to_string());
+        Reader { shell, stdin, stdout, ingress, admin, replaced: Vec::new() }
+    }
+
+    /// Has what the page says replaced by what stands for it here.
+    pub(crate) fn replace(&mut self, page: &str, here: &str) {
+        self.replaced.push((page.to_owned(), here.to_owned()));
     }
 
     /// The folder in which the commands run.
@@ -223,7 +232,11 @@ impl Reader {
 
     /// Runs commands and returns what they print.
     pub(crate) fn run(&mut self, commands: &str) -> String {
-        let commands = commands.replace("localhost:8080", &self.ingress);
+        let mut commands =
+            commands.replace("localhost:8080", &self.ingress).replace("localhost:9070", &self.admin);
+        for (page, here) in &self.replaced {
+            commands = commands.replace(page, here);
+        }
         assert!(!commands.contains("localhost"), "tests stay on this machine: {commands}");
         assert!(!commands.contains("pgrep"), "the test kills its own host, and no other: {commands}");
         tokio::task::block_in_place(|| {

@@ -5,14 +5,19 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Value, json};
 
+use crate::broker::{Broker, Record};
 use crate::crashes::{self, Crashes};
 use crate::harness::{Setup, TestHost};
 use crate::http::{Answer, Door};
+use crate::kafka::{is_of_broker, reader_of, reading_from, subscribe, until_succeeded};
 use crate::ledger::{Effect, Ledger, Reply};
 use crate::moderation::{DONE, Moderation};
-use crate::page::{Reader, START, assert_logged, examples};
+use crate::page::{START, assert_logged, examples};
 
 const PAGE: &str = "examples/user-feed/README.md";
+
+/// The topic of the page.
+const TOPIC: &str = "social-media-posts";
 
 const CREATE: &str = "posts.create";
 
@@ -42,19 +47,79 @@ fn effects_on(user: &str, all: &[Effect]) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_page_work_as_written() {
+    let Some(broker) = Broker::start().await else { return };
+    broker.create_topic(TOPIC, 1).await;
     // Each post is pending the first time, so that what the page shows of that is there, and not when lots are drawn.
     let moderation = Moderation::start(|_, times| times == 1).await;
-    let mut host = TestHost::start(moderated_by(&moderation)).await;
-    let mut reader = Reader::new(&host);
+    let mut host = TestHost::start(reading_from(&broker, moderated_by(&moderation))).await;
+    let mut reader = reader_of(&host, &broker);
     for example in examples(PAGE) {
         match example.commands.as_str() {
             // The host of the test is there already, and the only one to be killed.
-            start if start.starts_with(START) => {}
+            start if start.starts_with(START) || is_of_broker(start) => {}
             "kill -9 $(pgrep holiday-host)" => host.kill_and_start_again().await,
             _ => reader.try_out(&example).await,
         }
     }
     assert_logged(PAGE, &host).await;
+    host.lines_with("Hi! This is my third post!", 1).await;
+}
+
+/// A post as a record of the topic.
+fn record(user: &str, content: &str) -> Record {
+    Record::new(TOPIC, user, post(content).to_string()).partition(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn posts_on_one_partition_are_in_order_per_user_and_keep_their_ids() {
+    let Some(broker) = Broker::start().await else { return };
+    broker.create_topic(TOPIC, 1).await;
+    let ledger = Ledger::start(|_| Reply::Accept).await;
+    let is_released = Arc::new(AtomicBool::new(false));
+    let moderation = {
+        let is_released = Arc::clone(&is_released);
+        let first_post = OnceLock::<String>::new();
+        // The very first post stays pending until the test says otherwise.
+        let is_pending = move |id: &str, _| {
+            first_post.get_or_init(|| id.to_owned()) == id && !is_released.load(Ordering::SeqCst)
+        };
+        Moderation::start(is_pending).await
+    };
+    let setup = moderated_by(&moderation).env("MODERATION_INTERVAL_MS", "20").effects(ledger.address());
+    let mut host = TestHost::start(reading_from(&broker, setup)).await;
+    let id = subscribe(&host, TOPIC, "UserFeed/ProcessPost", json!({})).await;
+    broker.produce([record("userid1", "first")]);
+    host.lines_with("is still pending", 1).await;
+    broker.produce([
+        record("userid2", "first"),
+        record("userid1", "second"),
+        record("userid2", "second"),
+        record("userid1", "third"),
+    ]);
+    // The other user's posts are done, while the first user's second one has not even begun.
+    until_succeeded(&host, &id, 2).await;
+    let created_before = effects_on("userid1", &ledger.effects());
+    assert_eq!(created_before.len(), 1);
+    assert_eq!(effects_on("userid2", &ledger.effects()).len(), 4);
+
+    host.kill_and_start_again().await;
+    is_released.store(true, Ordering::SeqCst);
+    until_succeeded(&host, &id, 5).await;
+    for (user, count) in [("userid1", 3), ("userid2", 2)] {
+        let mut effects = effects_on(user, &ledger.effects());
+        // A step may be executed again when the host dies; it is the same one.
+        effects.dedup();
+        assert_eq!(effects.len(), 2 * count, "{effects:?}");
+        for of_post in effects.chunks(2) {
+            assert_eq!((of_post[0].0.as_str(), of_post[1].0.as_str()), (CREATE, UPDATE), "{effects:?}");
+            assert_eq!(of_post[0].1, of_post[1].1, "one id from the beginning to the end");
+        }
+    }
+    assert_eq!(
+        effects_on("userid1", &ledger.effects())[0],
+        created_before[0],
+        "the id is the one before the kill"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -185,6 +185,7 @@ fn parts() -> Vec<Part> {
             expect![[r#"
             after: 8
             busy: {"code":500,"is_cancelled":false,"is_timeout":false,"message":"HH0026: failed 3 times, last with: the line is busy"}
+            insisted: {"code":500,"is_cancelled":false,"is_timeout":false,"message":"HH0026: failed 3 times, last with: the password was wrong"}
             refused: {"code":402,"is_cancelled":false,"is_timeout":false,"message":"the card was refused"}
             value: 7
         "#]],

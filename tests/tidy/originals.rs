@@ -27,8 +27,11 @@ const SYSTEMS: [System; 9] = [
     ),
     ("provisioning", &["guests/provisioning/", "examples/provisioning/"]),
     ("booking", &["guests/booking/", "examples/booking/"]),
-    ("user-feed", &["guests/user-feed/", "examples/user-feed/"]),
-    ("package-tracker", &["guests/package-tracker/", "examples/package-tracker/"]),
+    ("user-feed", &["guests/user-feed/", "examples/user-feed/", "examples/kafka/holiday.toml"]),
+    (
+        "package-tracker",
+        &["guests/package-tracker/", "examples/package-tracker/", "examples/kafka/holiday.toml"],
+    ),
     ("durable-promise", &["guests/durable-promise/", "examples/durable-promise/"]),
     ("fare-collection", &["guests/fare-collection/", "examples/fare-collection/"]),
     ("effects", &["guests/effects/"]),

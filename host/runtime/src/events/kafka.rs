@@ -57,7 +57,7 @@ pub(super) enum Trouble {
 /// The partitions of a topic, each with where it begins and where it ends.
 pub(super) type Extents = BTreeMap<Partition, (Offset, Offset)>;
 
-/// What comes from a topic next.
+/// The next thing that a topic delivers.
 #[derive(Debug)]
 pub(super) enum Delivery {
     Message(Message),
@@ -76,7 +76,7 @@ pub(super) struct Topic {
     told: Arc<Mutex<Told>>,
 }
 
-/// What the client library has told so far.
+/// The latest reports of the client library.
 #[derive(Debug, Default)]
 struct Told {
     /// Why brokers could not be used, in the library's words.
@@ -341,13 +341,13 @@ impl Drop for Topic {
     }
 }
 
-/// Closes a client where it holds up nobody.
+/// Closes a client on a thread of its own: closing can take long.
 fn close(consumer: impl Send + 'static) {
     // Where there is no thread to be had, the closing waits here.
     drop(thread::Builder::new().name("kafka-close".to_owned()).spawn(move || drop(consumer)));
 }
 
-/// Asks a broker where waiting for the answer holds up nobody.
+/// Asks a broker on a thread that may block.
 async fn ask<T: Send + 'static>(
     question: impl FnOnce() -> KafkaResult<T> + Send + 'static,
 ) -> KafkaResult<T> {

@@ -56,7 +56,7 @@ pub struct LivePartition {
     pub is_held_back: bool,
 }
 
-/// What all readers know; cheap to clone.
+/// The knowledge of all readers; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct LiveEvents {
     subscriptions: Arc<RwLock<BTreeMap<SubscriptionId, LiveSubscription>>>,

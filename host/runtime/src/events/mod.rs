@@ -145,7 +145,7 @@ pub struct Events {
     task: Arc<AbortHandle>,
 }
 
-/// What the readers have in common.
+/// The parts that readers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     clusters: BTreeMap<String, ClusterConfig>,

@@ -136,7 +136,7 @@ impl Reader {
                     self.is_suspect = true;
                     self.survey_soon();
                 }
-                // The library goes on by itself, and tells of each failure long after: only a survey says how it is.
+                // The library reconnects by itself, and reports each failure long after: only a survey shows the current state.
                 Delivery::Trouble(trouble) => {
                     debug!(subscription = %self.id, ?trouble, "the client library reports a failure");
                     self.survey_soon();

@@ -195,9 +195,11 @@ impl Topic {
         let asked = ask(move || {
             let metadata = consumer.fetch_metadata(Some(&name), ANSWER_TIMEOUT)?;
             let topic = metadata.topics().iter().find(|topic| topic.name() == name);
-            let Some(topic) = topic.filter(|topic| topic.error().is_none()) else {
-                return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
-            };
+            let missing = RDKafkaErrorCode::UnknownTopicOrPartition;
+            let topic = topic.ok_or(KafkaError::MetadataFetch(missing))?;
+            if let Some(error) = topic.error() {
+                return Err(KafkaError::MetadataFetch(error.into()));
+            }
             let mut extents = Extents::new();
             for partition in topic.partitions() {
                 let (begin, end) = consumer.fetch_watermarks(&name, partition.id(), ANSWER_TIMEOUT)?;

@@ -18,7 +18,7 @@
 //! | a workflow, and a name, once | `one-name-one-invocation`, `retention-is-kept` |
 //! | compensations | `compensations-match-effects`, `compensations-run-in-reverse`, `compensation-is-never-dropped`, `cancellation-is-agreed-on`, `cancellation-says-why`, `stopping-reaches-callees` |
 //! | one component from beginning to end | `deployment-is-pinned`, `component-is-there` |
-//! | each record of a topic once, in order per key | `record-is-taken-once`, `record-is-in-one-place`, `no-record-is-lost`, `no-record-is-skipped`, `record-is-the-input`, `position-moves-with-its-records`, `taken-is-durable`, `one-record-per-key`, `order-per-key`, `keys-go-side-by-side`, `lanes-do-not-stall`, `topics-are-read`, `paused-is-paused`, `deleted-is-deleted`, `counts-agree` |
+//! | each record of a topic once, in order per key | `record-is-taken-once`, `record-is-in-one-place`, `no-record-is-lost`, `no-record-is-skipped`, `record-is-the-input`, `position-moves-with-its-records`, `taken-is-durable`, `one-record-per-key`, `order-per-key`, `keys-go-side-by-side`, `lanes-do-not-stall`, `topics-are-read`, `paused-is-paused`, `halted-is-halted`, `deleted-is-deleted`, `counts-agree` |
 //! | a function of the log | `two-applications-are-equal`, `recovery-equals-replay`, `crash-changes-nothing`, `one-seed-one-run`, `no-row-leaks`, `comes-to-rest`, `core-does-not-panic` |
 //!
 //! What is simulated is what surrounds the core: the driver, the log, the instances, the world outside. What

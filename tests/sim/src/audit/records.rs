@@ -297,6 +297,8 @@ impl Known {
     fn take(&mut self, take: &Take, change: &Change) -> Checked<Taken> {
         let mut taken = Taken::default();
         let Some((from, to)) = self.moved_over(take, change) else { return Ok(taken) };
+        let is_halted = self.positions.get(&take.partition).is_some_and(|it| it.halted.is_some());
+        check!("halted-is-halted", from == to || !is_halted, "{take:?} has taken of a halted partition");
         taken.moved = Some(Moved { take: take.clone(), from, to, missed: Vec::new() });
         for record in take.records.iter().filter(|record| (from..to).contains(&record.offset)) {
             let place = (take.partition, record.offset);
